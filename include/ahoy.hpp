@@ -27,7 +27,8 @@
  *
  * **Text.** A text_ref is made from a literal, a std::string or a std::string_view; the last is copied, since C wants a NUL at
  * its end. A text that holds a NUL is errc::invalid_argument. A std::string_view that is returned is valid as long as the
- * object that it came from, and moves with it.
+ * object that it came from, and moves with it: `client.get("/").body()` ends with its expression, and before C++23 a loop
+ * over `client.get("/").headers()` reads what is gone. Clang warns of both.
  *
  * **Callbacks.** Any callable will do, also one that can only be moved. The library keeps it, and destroys it on any thread.
  * An exception that leaves it goes no further: it becomes the status that its C function documents for a failure, and
@@ -103,6 +104,16 @@
 #define AHOY_HPP_STOP_TOKEN 1
 #else
 #define AHOY_HPP_STOP_TOKEN 0
+#endif
+
+// On members whose result borrows from an object that owns: clang warns where a temporary ends before that result.
+#if defined(__has_cpp_attribute)
+#if __has_cpp_attribute(clang::lifetimebound)
+#define AHOY_HPP_LIFETIMEBOUND [[clang::lifetimebound]]
+#endif
+#endif
+#ifndef AHOY_HPP_LIFETIMEBOUND
+#define AHOY_HPP_LIFETIMEBOUND
 #endif
 
 namespace ahoy {
@@ -925,6 +936,11 @@ class [[nodiscard]] error : public error_view {
         return std::exchange(std::exchange(shared_, nullptr)->of, nullptr);
     }
 
+    // As of a view, whose temporary may go: here it may be the error that goes.
+    std::string_view message() const noexcept AHOY_HPP_LIFETIMEBOUND { return error_view::message(); }
+    attempt_range attempts() const noexcept AHOY_HPP_LIFETIMEBOUND { return error_view::attempts(); }
+    response_view response() const noexcept AHOY_HPP_LIFETIMEBOUND;
+
   private:
     // A std::shared_ptr of the error itself could not give it away.
     struct owner {
@@ -956,7 +972,7 @@ class exception : public std::runtime_error {
 
     errc code() const noexcept { return error_.code(); }
     /** The error with its attempts; valid as long as this exception. A copy of it tells the same for longer. */
-    const ahoy::error &error() const noexcept { return error_; }
+    const ahoy::error &error() const noexcept AHOY_HPP_LIFETIMEBOUND { return error_; }
 
   private:
     ahoy::error error_;
@@ -974,26 +990,26 @@ class [[nodiscard]] result {
     explicit operator bool() const noexcept { return has_value(); }
 
     /** The value, which must be there. */
-    T &operator*() & noexcept { return *std::get_if<0>(&held_); }
-    const T &operator*() const & noexcept { return *std::get_if<0>(&held_); }
-    T &&operator*() && noexcept { return std::move(*std::get_if<0>(&held_)); }
-    T *operator->() noexcept { return std::get_if<0>(&held_); }
-    const T *operator->() const noexcept { return std::get_if<0>(&held_); }
+    T &operator*() & noexcept AHOY_HPP_LIFETIMEBOUND { return *std::get_if<0>(&held_); }
+    const T &operator*() const & noexcept AHOY_HPP_LIFETIMEBOUND { return *std::get_if<0>(&held_); }
+    T &&operator*() && noexcept AHOY_HPP_LIFETIMEBOUND { return std::move(*std::get_if<0>(&held_)); }
+    T *operator->() noexcept AHOY_HPP_LIFETIMEBOUND { return std::get_if<0>(&held_); }
+    const T *operator->() const noexcept AHOY_HPP_LIFETIMEBOUND { return std::get_if<0>(&held_); }
 
     /** errc::ok if there is a value. */
     errc code() const noexcept { return has_value() ? errc::ok : error().code(); }
     /** The error, which must be there. */
-    ahoy::error &error() & noexcept { return *std::get_if<1>(&held_); }
-    const ahoy::error &error() const & noexcept { return *std::get_if<1>(&held_); }
-    ahoy::error &&error() && noexcept { return std::move(*std::get_if<1>(&held_)); }
+    ahoy::error &error() & noexcept AHOY_HPP_LIFETIMEBOUND { return *std::get_if<1>(&held_); }
+    const ahoy::error &error() const & noexcept AHOY_HPP_LIFETIMEBOUND { return *std::get_if<1>(&held_); }
+    ahoy::error &&error() && noexcept AHOY_HPP_LIFETIMEBOUND { return std::move(*std::get_if<1>(&held_)); }
 
 #if AHOY_HPP_EXCEPTIONS
     /** The value; throws the error where there is none. The error stays here as well. */
-    T &value() & {
+    T &value() & AHOY_HPP_LIFETIMEBOUND {
         if (!has_value()) throw exception(error());
         return **this;
     }
-    const T &value() const & {
+    const T &value() const & AHOY_HPP_LIFETIMEBOUND {
         if (!has_value()) throw exception(error());
         return **this;
     }
@@ -1017,9 +1033,9 @@ class [[nodiscard]] result<void> {
     bool has_value() const noexcept { return error_.code() == errc::ok; }
     explicit operator bool() const noexcept { return has_value(); }
     errc code() const noexcept { return error_.code(); }
-    ahoy::error &error() & noexcept { return error_; }
-    const ahoy::error &error() const & noexcept { return error_; }
-    ahoy::error &&error() && noexcept { return std::move(error_); }
+    ahoy::error &error() & noexcept AHOY_HPP_LIFETIMEBOUND { return error_; }
+    const ahoy::error &error() const & noexcept AHOY_HPP_LIFETIMEBOUND { return error_; }
+    ahoy::error &&error() && noexcept AHOY_HPP_LIFETIMEBOUND { return std::move(error_); }
 
 #if AHOY_HPP_EXCEPTIONS
     /** Throws the error where there is one. It stays here as well. */
@@ -1377,9 +1393,21 @@ class response : public response_view {
     ~response() { ahoy_response_free(const_cast<ahoy_response *>(view_)); }
 
     ahoy_response *release() noexcept { return const_cast<ahoy_response *>(std::exchange(view_, nullptr)); }
+
+    // As of a view, whose temporary may go: here it is the answer that goes.
+    std::optional<std::string_view> header(const text_ref &name) const noexcept AHOY_HPP_LIFETIMEBOUND {
+        return response_view::header(name);
+    }
+    header_range headers() const noexcept AHOY_HPP_LIFETIMEBOUND { return response_view::headers(); }
+    std::string_view body() const noexcept AHOY_HPP_LIFETIMEBOUND { return response_view::body(); }
+    attempt_range attempts() const noexcept AHOY_HPP_LIFETIMEBOUND { return response_view::attempts(); }
+    std::string_view endpoint_url() const noexcept AHOY_HPP_LIFETIMEBOUND { return response_view::endpoint_url(); }
+    std::string_view url() const noexcept AHOY_HPP_LIFETIMEBOUND { return response_view::url(); }
+    std::string_view stop_reason() const noexcept AHOY_HPP_LIFETIMEBOUND { return response_view::stop_reason(); }
 };
 
 inline response_view error_view::response() const noexcept { return response_view(ahoy_error_response(view_)); }
+inline response_view error::response() const noexcept AHOY_HPP_LIFETIMEBOUND { return error_view::response(); }
 
 /** One server of a service, with properties that address and port do not tell. Adding it to a list copies it. */
 class host : public detail::handle<ahoy_host, &ahoy_host_free> {
@@ -2163,7 +2191,7 @@ class endpoint : public detail::handle<ahoy_endpoint, &ahoy_endpoint_free> {
 
     // generated: ahoy_endpoint
     /** The name or IP address, without brackets.  */
-    std::string_view address() const noexcept {
+    std::string_view address() const noexcept AHOY_HPP_LIFETIMEBOUND {
         return detail::view(ahoy_endpoint_address(this->get()));
     }
 
@@ -2171,7 +2199,9 @@ class endpoint : public detail::handle<ahoy_endpoint, &ahoy_endpoint_free> {
     std::uint16_t port() const noexcept { return ahoy_endpoint_port(this->get()); }
 
     /** "scheme://address:port".  */
-    std::string_view url() const noexcept { return detail::view(ahoy_endpoint_url(this->get())); }
+    std::string_view url() const noexcept AHOY_HPP_LIFETIMEBOUND {
+        return detail::view(ahoy_endpoint_url(this->get()));
+    }
 
     /** The circuit's state now: one of a circuit. */
     circuit state() const noexcept { return static_cast<circuit>(ahoy_endpoint_state(this->get())); }
@@ -2294,6 +2324,11 @@ class event : public event_view {
     ~event() { ahoy_event_free(const_cast<ahoy_event *>(view_)); }
 
     ahoy_event *release() noexcept { return const_cast<ahoy_event *>(std::exchange(view_, nullptr)); }
+
+    // As of a view, whose temporary may go: here it is the event that goes.
+    std::string_view endpoint_url() const noexcept AHOY_HPP_LIFETIMEBOUND { return event_view::endpoint_url(); }
+    std::string_view text() const noexcept AHOY_HPP_LIFETIMEBOUND { return event_view::text(); }
+    std::string_view detail() const noexcept AHOY_HPP_LIFETIMEBOUND { return event_view::detail(); }
 };
 
 /** The end of a call, with its tag; or the notice that a body can be read. Empty where the time was up first. */
@@ -6262,6 +6297,8 @@ inline throwing_call_awaiter operator co_await(call &&started) noexcept { return
 } // namespace plain
 #endif
 } // namespace ahoy
+
+#undef AHOY_HPP_LIFETIMEBOUND
 
 template <>
 struct std::is_error_code_enum<ahoy::errc> : std::true_type {};

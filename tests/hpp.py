@@ -65,6 +65,8 @@ ODD = {
 CLASSES = {"ahoy_hosts": "host_list"}
 # What comes before the verb where that is not the type's name.
 STEMS = {"ahoy_provider": "ahoy_provider(?:_list)?", "ahoy_client": "ahoy_client(?!_builder|_option_)"}
+# Types whose class owns the handle that its generated accessors lend text of; what views lend lives longer than they do.
+LENDERS = {"ahoy_endpoint"}
 # Functions written by hand, since the pattern is not theirs or would read badly.
 BY_HAND = set("""
 ahoy_host_new ahoy_provider_list_new ahoy_breaker_new ahoy_retry_new ahoy_client_builder_new ahoy_balancer_new
@@ -349,6 +351,8 @@ class Member:
         arguments = ["%s.usable() ? %s.c_str() : nullptr" % (it, it) if it in texts else it for it in self.arguments]
         call = "%s(%s)" % (self.function.name, ", ".join(self.self_argument() + arguments))
         head = "%s %s(%s) const noexcept" % (self.returns, self.name, ", ".join(self.signature))
+        if self.returns == "std::string_view" and self.type in LENDERS:
+            head += " AHOY_HPP_LIFETIMEBOUND"
         return comment(self.doc) + body(head, "return %s;" % (self.wrap % call))
 
     def maker(self):
