@@ -422,6 +422,7 @@ ahoy_status ahoy_client_from_config(const char *json, ahoy_client **client, ahoy
 ahoy_status ahoy_client_builder_set_config(ahoy_client_builder *builder, const char *json, ahoy_error **err);
 ahoy_status ahoy_client_config_text(const ahoy_client *client, ahoy_text **text, ahoy_error **err);
 ahoy_status ahoy_client_reconfigure(const ahoy_client *client, const char *json, ahoy_error **err);
+ahoy_status ahoy_client_balancer(const ahoy_client *client, ahoy_balancer **balancer, ahoy_error **err);
 ahoy_status ahoy_client_get(const ahoy_client *client, const char *path, ahoy_response **response, ahoy_error **err);
 ahoy_status ahoy_client_options(const ahoy_client *client, const char *path, ahoy_response **response, ahoy_error **err);
 ahoy_status ahoy_client_head(const ahoy_client *client, const char *path, ahoy_response **response, ahoy_error **err);

@@ -3788,6 +3788,22 @@ ahoy_status ahoy_client_reconfigure(const ahoy_client *client,
                                     ahoy_error **err);
 
 /**
+ * Gives the balancer of a client: to explain it, or to drain an endpoint, also where a text made the
+ * client and the balancer with it.
+ *
+ * It is the client's present one. Once ahoy_client_reconfigure has changed the balancer, the handle
+ * shows what the former one was: ask again. The handle does not stand in the way of such a change.
+ *
+ * @param balancer gets a handle of its own, in use and to be freed with ahoy_balancer_free; NULL on
+ *        failure
+ * @return AHOY_E_UNSUPPORTED for a client without one: it has a base URL, or neither that nor hosts
+ */
+AHOY_API
+ahoy_status ahoy_client_balancer(const ahoy_client *client,
+                                 ahoy_balancer **balancer,
+                                 ahoy_error **err);
+
+/**
  * Sends GET and waits for the answer. Blocks up to the call's limit.
  *
  * @param path path and query, starting with "/"; or an absolute URL for a client without a

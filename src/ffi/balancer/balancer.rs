@@ -43,7 +43,8 @@ pub struct ahoy_balancer {
 /// child that was forked meanwhile would wait for ever for the thread that it has not. The others were never used.
 struct Live {
     balancer: Arc<Balancer>,
-    _hold: Hold,
+    /// None where the client that has it may change it nevertheless.
+    _hold: Option<Hold>,
 }
 
 impl Handle for ahoy_balancer {
@@ -84,6 +85,16 @@ impl ahoy_balancer {
         })
     }
 
+    /// What a client has already; it stays the client's to change.
+    pub(crate) fn of(balancer: &Arc<Balancer>) -> Self {
+        let (supply, config) = (balancer.supply().clone(), balancer.config().clone());
+        let live = Live { balancer: Arc::clone(balancer), _hold: None };
+        Self {
+            plan: Settings::in_use(Plan { supply, config, observers: Vec::new() }),
+            live: OnceBox::with_value(Box::new(live)),
+        }
+    }
+
     #[cfg(test)]
     pub(crate) fn config(&self) -> BalancerConfig {
         self.plan.freeze().config
@@ -113,7 +124,7 @@ impl ahoy_balancer {
             let Plan { supply, config, observers } = plan;
             let balancer = Arc::new(Balancer::observed(supply, config, observers));
             let hold = balancer.hold();
-            Ok::<_, Error>(Box::new(Live { balancer, _hold: hold }))
+            Ok::<_, Error>(Box::new(Live { balancer, _hold: Some(hold) }))
         })?;
         Ok(&live.balancer)
     }

@@ -9,7 +9,8 @@ use super::client::ahoy_client;
 use crate::client::{Client, Hooks, Log};
 use crate::discovery::{Supply, Watch};
 use crate::document::{self, Present, World};
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
+use crate::ffi::balancer::balancer::ahoy_balancer;
 use crate::ffi::values::entry;
 use crate::ffi::values::error::ahoy_error;
 use crate::ffi::values::handle::Out;
@@ -127,6 +128,30 @@ pub unsafe extern "C" fn ahoy_client_reconfigure(
             let present = Present { client: config, balancer };
             Ok(document::read(json, &world(), Some(present))?.into_plan(route))
         })
+    })
+}
+
+/// Gives the balancer of a client: to explain it, or to drain an endpoint, also where a text made the
+/// client and the balancer with it.
+///
+/// It is the client's present one. Once ahoy_client_reconfigure has changed the balancer, the handle
+/// shows what the former one was: ask again. The handle does not stand in the way of such a change.
+///
+/// @param balancer gets a handle of its own, in use and to be freed with ahoy_balancer_free; NULL on
+///        failure
+/// @return AHOY_E_UNSUPPORTED for a client without one: it has a base URL, or neither that nor hosts
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_client_balancer(
+    client: *const ahoy_client,
+    balancer: *mut *mut ahoy_balancer,
+    err: *mut *mut ahoy_error,
+) -> ahoy_status {
+    entry::status!(err, |balancer: Out<ahoy_balancer>, client: &ahoy_client| {
+        let client = client.native().kept();
+        let none =
+            || Error::new(ErrorKind::Unsupported, "client: has no balancer, for it has no hosts");
+        balancer.fill(ahoy_balancer::of(client.route().balancer().ok_or_else(none)?));
+        Ok(())
     })
 }
 

@@ -24,6 +24,11 @@ impl<T> Settings<T> {
         Self { state: Mutex::new(State { value, in_use: false }) }
     }
 
+    /// Those of something that is in use already.
+    pub(crate) fn in_use(value: T) -> Self {
+        Self { state: Mutex::new(State { value, in_use: true }) }
+    }
+
     fn lock(&self) -> MutexGuard<'_, State<T>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
