@@ -2404,6 +2404,10 @@ ahoy_status ahoy_breaker_set_retry_after_max_ms(const ahoy_breaker *breaker,
  * Sets the longest open time of a circuit whose endpoint could not be connected to, give or take a
  * quarter. Default 1,000 ms: such a probe costs its caller nothing.
  *
+ * While no endpoint takes calls, it is probed sooner: after a twentieth of the first open time
+ * (ahoy_breaker_set_open_ms), and once the outage has lasted for longer, after a quarter of that
+ * time. So a service that was away for a second is used again a quarter of a second later at most.
+ *
  * @param max_ms at least 1
  */
 AHOY_API
@@ -2692,12 +2696,12 @@ ahoy_status ahoy_client_builder_set_endpoint_updates(ahoy_client_builder *builde
 /**
  * Sets how long a call waits for an endpoint while none takes calls: while the only one restarts,
  * all circuits are open, or the provider lists none. The time counts from the beginning of that
- * outage, so that no call waits in one that lasts: it fails at once with AHOY_E_NO_ENDPOINTS, as
- * all do by default. The limit on the whole call ends a wait as well. 3,000 ms, as linkerd2's proxy
- * has it, outlast most restarts.
+ * outage, so that no call waits in one that lasts: it fails at once with AHOY_E_NO_ENDPOINTS. The
+ * limit on the whole call ends a wait as well. 250 ms by default, for a process that is replaced on
+ * its port; 3,000 ms, as linkerd2's proxy has it, outlast most restarts.
  *
- * @param wait_ms from 0; 0, the default, fails calls at once; AHOY_FOREVER lets them wait as long
- *        as they may take, as gRPC's wait for ready
+ * @param wait_ms from 0; 0 fails calls at once; AHOY_FOREVER lets them wait as long as they may
+ *        take, as gRPC's wait for ready
  */
 AHOY_API
 ahoy_status ahoy_client_builder_set_wait_for_ready_ms(ahoy_client_builder *builder,

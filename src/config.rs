@@ -31,6 +31,11 @@ pub const DEFAULT_ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
 /// lie on both sides.
 pub const DEFAULT_CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 
+/// How long a call waits for an endpoint while none takes calls, unless told otherwise: longer than a process takes to
+/// restart and to listen again, and so short that a call to a service that is down fails hardly later. A loop of three tries
+/// with waits of 25 and 50 ms between them outlasts a third of it.
+const WAIT_FOR_READY: Duration = Duration::from_millis(250);
+
 /// The configuration of a client.
 #[derive(Clone, Debug)]
 pub struct ClientConfig {
@@ -184,7 +189,7 @@ impl Default for ClientConfig {
             connect_timeout: None,
             body_idle_timeout: None,
             endpoint_updates: 1,
-            wait_for_ready: Duration::ZERO,
+            wait_for_ready: WAIT_FOR_READY,
             max_body: 64 << 20,
             gzip: true,
             redirects: 0,

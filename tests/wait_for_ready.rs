@@ -86,6 +86,45 @@ fn without_it_a_call_fails_at_once() {
 }
 
 #[test]
+fn unless_told_otherwise_a_call_outlasts_a_quick_restart() {
+    let (server, balancer, _) = down(0);
+    let client = Builder::new().balancer(&balancer).build();
+    let (failure, took) = timed(|| client.get("/").unwrap_err());
+    assert_eq!(failure.status, AHOY_E_CONNECT, "{}", failure.message);
+    assert!(took >= ms(250), "{took:?}");
+    server.restart();
+    eventually("it is used again", SOON, || client.get("/").is_ok());
+}
+
+#[test]
+fn the_only_endpoint_is_probed_before_its_circuit_says_so() {
+    let server = Server::ok();
+    server.stop();
+    let balancer = round_robin(&[server.port()]);
+    balancer
+        .set_breaker(&Breaker::new().open_ms(60_000, 60_000).connect_open_max_ms(60_000))
+        .unwrap();
+    let client = Builder::new().balancer(&balancer).wait_for_ready_ms(0).build();
+    assert_eq!(client.get("/").unwrap_err().status, AHOY_E_CONNECT);
+    let failure = client.get("/").unwrap_err();
+    assert_eq!((failure.status, failure.attempt_count), (AHOY_E_NO_ENDPOINTS, 0));
+    server.restart();
+    // A twentieth of the minute that it would be out where others served.
+    let (_, took) = timed(|| eventually("it is used again", SOON, || client.get("/").is_ok()));
+    assert!(took > ms(1_500), "{took:?}");
+}
+
+#[test]
+fn what_a_hand_opened_is_not_probed_before_a_hand_closes_it() {
+    let server = Server::ok();
+    let balancer = round_robin(&[server.port()]);
+    balancer.pick().unwrap().open().unwrap();
+    let client = Builder::new().balancer(&balancer).wait_for_ready_ms(300).build();
+    assert_eq!(client.get("/").unwrap_err().status, AHOY_E_NO_ENDPOINTS);
+    assert_eq!(server.request_count(), 0);
+}
+
+#[test]
 fn the_deadline_ends_the_wait() {
     let (_server, _balancer, client) = down(AHOY_FOREVER);
     let request = Request::new("GET", "/").timeout_ms(200);

@@ -301,10 +301,30 @@ impl Balancer {
         }
         let none = NoneAdmits { updates_seen, ..self.none_admits(&snapshot, now) };
         // An attempt that is sent beside another asks for more than that an endpoint admits.
-        if !none.full && terms.overdue != TowardsOverdue::Avoid {
-            live.note_all_out(now);
+        if none.full || terms.overdue == TowardsOverdue::Avoid {
+            return Err(none);
         }
-        Err(none)
+        live.note_all_out(now);
+        let age = live.rules.cluster.outage.note(now);
+        match self.lease_early(&snapshot, &context, age) {
+            Some(lease) => Ok(lease),
+            None => Err(NoneAdmits { retry_at: snapshot.roster.next_probe(age), ..none }),
+        }
+    }
+
+    /// While no endpoint takes calls, one that could not be reached is probed before its wait is over.
+    fn lease_early(
+        &self,
+        snapshot: &PickState,
+        context: &PickContext<'_>,
+        age: Duration,
+    ) -> Option<Lease> {
+        let now = context.now;
+        let member = snapshot.roster.early_probe(age, now)?;
+        member.half_open_early(now);
+        let claim =
+            Claim { panic: false, most: self.config.max_in_flight, now, tick: context.tick };
+        Lease::claim(member, claim)
     }
 
     /// Tells where an attempt that goes out shows that a mode begins or ends.
@@ -342,7 +362,8 @@ impl Balancer {
         let full = self.config.max_in_flight.is_some()
             && roster.members().any(|member| member.admits(now));
         let circuits = roster.members().filter(|it| it.state() != CircuitState::Closed).count();
-        NoneAdmits { circuits, retry_at: roster.next_probe(), full, ..NoneAdmits::of(roster) }
+        let retry_at = roster.members().filter_map(|member| member.retry_at()).min();
+        NoneAdmits { circuits, retry_at, full, ..NoneAdmits::of(roster) }
     }
 
     fn note_asked(&self, live: &Live, now: Instant) {

@@ -12,6 +12,7 @@ use super::outage::Outage;
 use crate::config::BalancerConfig;
 use crate::event::{EjectedBy, EndpointChange, OpenedBy};
 use crate::policy::{ClusterCounts, EjectionConfig, may_pass_over};
+use crate::runtime::clock;
 use crate::statistics::{ClusterCells, ClusterCounter};
 
 /// Shared by the localities of one balancer in one process.
@@ -61,7 +62,11 @@ pub(crate) enum Mode {
 impl ClusterState {
     pub(crate) fn new(config: &BalancerConfig, observers: Arc<Observers>) -> Arc<Self> {
         let shown = Arc::new(Shown::new(config.metrics_endpoints));
-        Arc::new(Self::counting(config, observers, (Arc::default(), shown, Arc::default())))
+        Arc::new(Self::counting(
+            config,
+            observers,
+            (Arc::default(), shown, Arc::new(Outage::new(clock::now()))),
+        ))
     }
 
     /// By other rules; what is counted goes on.

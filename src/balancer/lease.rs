@@ -83,6 +83,12 @@ impl Lease {
         &self.endpoint
     }
 
+    /// Whether it is a probe while no endpoint takes calls.
+    pub(crate) fn is_probe_in_outage(&self) -> bool {
+        let held = self.held.as_ref().filter(|held| held.is_probe());
+        held.is_some_and(|held| held.member.cluster().outage.is_noted())
+    }
+
     /// For a probe, how long it may take at most.
     pub(crate) fn probe_limit(&self) -> Option<Duration> {
         let held = self.held.as_ref().filter(|held| held.is_probe())?;

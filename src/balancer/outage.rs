@@ -3,35 +3,42 @@
 //! A call that may wait does so only while the outage is young, as linkerd2's proxy has it (`failfast`, after three
 //! seconds): a restart costs no call then, and a service that stays away holds none up.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
-use std::time::Instant;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
 
 /// The outage of one balancer's endpoints, if there is one.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Outage {
-    is_noted: AtomicBool,
-    since: Mutex<Option<Instant>>,
+    origin: Instant,
+    /// Since when, in microseconds after the origin, plus one; zero where there is none.
+    since: AtomicU64,
     over: Notify,
 }
 
 impl Outage {
-    /// A call that may wait found no endpoint; since when that has been so.
-    pub(crate) fn note(&self, now: Instant) -> Instant {
-        let mut since = self.since.lock().unwrap_or_else(PoisonError::into_inner);
-        self.is_noted.store(true, Ordering::SeqCst);
-        *since.get_or_insert(now)
+    pub(crate) fn new(origin: Instant) -> Self {
+        Self { origin, since: AtomicU64::new(0), over: Notify::new() }
+    }
+
+    /// A call found no endpoint; for how long that has been so.
+    pub(crate) fn note(&self, now: Instant) -> Duration {
+        let at = now.saturating_duration_since(self.origin).as_micros() as u64;
+        let noted = self.since.compare_exchange(0, at + 1, Ordering::SeqCst, Ordering::SeqCst);
+        let since = noted.map_or_else(|since| since - 1, |_| at);
+        Duration::from_micros(at.saturating_sub(since))
+    }
+
+    /// Whether a call has found none since an endpoint took calls last.
+    pub(crate) fn is_noted(&self) -> bool {
+        self.since.load(Ordering::SeqCst) != 0
     }
 
     /// An endpoint takes calls: those that wait are woken. Costs a load where nobody noted an outage.
     pub(crate) fn end(&self) {
-        if self.is_noted.load(Ordering::SeqCst) {
-            let mut since = self.since.lock().unwrap_or_else(PoisonError::into_inner);
-            self.is_noted.store(false, Ordering::SeqCst);
-            *since = None;
+        if self.is_noted() && self.since.swap(0, Ordering::SeqCst) != 0 {
             self.over.notify_waiters();
         }
     }
@@ -44,12 +51,10 @@ impl Outage {
 
 #[cfg(test)]
 mod tests {
+    use super::*;
     use std::future::Future;
     use std::pin::{Pin, pin};
     use std::task::{Context, Poll, Waker};
-    use std::time::Duration;
-
-    use super::*;
 
     fn is_ready(future: Pin<&mut impl Future<Output = ()>>) -> bool {
         future.poll(&mut Context::from_waker(Waker::noop())) == Poll::Ready(())
@@ -57,17 +62,18 @@ mod tests {
 
     #[test]
     fn it_begins_with_the_first_call_that_finds_none() {
-        let (outage, now) = (Outage::default(), Instant::now());
-        assert_eq!(outage.note(now), now);
-        let later = now + Duration::from_secs(1);
-        assert_eq!(outage.note(later), now);
+        let now = Instant::now();
+        let outage = Outage::new(now);
+        assert_eq!(outage.note(now), Duration::ZERO);
+        let second = Duration::from_secs(1);
+        assert_eq!(outage.note(now + second), second);
         outage.end();
-        assert_eq!(outage.note(later), later);
+        assert_eq!(outage.note(now + second), Duration::ZERO);
     }
 
     #[test]
     fn its_end_wakes_all_that_wait() {
-        let outage = Outage::default();
+        let outage = Outage::new(Instant::now());
         outage.note(Instant::now());
         let (mut first, mut second) = (pin!(outage.over()), pin!(outage.over()));
         assert!(!is_ready(first.as_mut()) && !is_ready(second.as_mut()));

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::locality_state::{LocalityState, Rules};
 use super::member::{Member, Run};
@@ -168,9 +168,19 @@ impl Roster {
         self.localities.iter().map(|locality| locality.drained).sum()
     }
 
-    /// When the first open circuit lets a probe through; `None` where none will by itself.
-    pub(crate) fn next_probe(&self) -> Option<Instant> {
-        self.members().filter_map(|member| member.retry_at()).min()
+    /// When the first open circuit lets a probe through, in an outage of that `age`; `None` where none will by itself.
+    pub(crate) fn next_probe(&self, age: Duration) -> Option<Instant> {
+        self.members().filter_map(|member| member.probe_at(age)).min()
+    }
+
+    /// Of the endpoints that may be probed before their wait is over, in an outage of that `age`, the one that may
+    /// soonest.
+    pub(crate) fn early_probe(&self, age: Duration, now: Instant) -> Option<&Arc<Member>> {
+        let due = |member: &&Arc<Member>| member.early_probe_at(age).filter(|at| *at <= now);
+        self.members()
+            .filter_map(|member| Some((due(&member)?, member)))
+            .min_by_key(|it| it.0)
+            .map(|it| it.1)
     }
 
     /// How many members are well.

@@ -148,7 +148,7 @@ const SETTINGS: &[Setting<BreakerConfig>] = &[
             },
         ),
     Setting::new("connect_open_max", LIMIT)
-        .purpose("The same for an endpoint that could not be connected to, whose probes cost their callers nothing")
+        .purpose("The same for an endpoint that could not be connected to, whose probes cost their callers nothing. While no endpoint takes calls it is probed sooner: after a twentieth of `open_base`, and once the outage has lasted for longer, a quarter of that time")
         .cost("An endpoint that restarted waits for longer.")
         .setter("set_connect_open_max_ms")
         .field(

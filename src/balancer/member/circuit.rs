@@ -1,9 +1,9 @@
 //! What attempts, checks and hands do to the circuit of a member, and what attempts leave behind.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use super::{Kept, Member};
+use super::{Kept, Member, Out};
 use crate::balancer::observe::history::History;
 use crate::endpoint::Endpoint;
 use crate::event::{EndpointChange, OpenedBy};
@@ -51,6 +51,21 @@ impl Member {
     /// When the next probe may go; none where its circuit is closed, or will not be probed by itself.
     pub(crate) fn retry_at(&self) -> Option<Instant> {
         self.lock().breaker().and_then(Breaker::retry_at)
+    }
+
+    /// When it may be probed before its wait is over, where no endpoint has taken calls for `age` and its circuit alone
+    /// stands in the way.
+    pub(crate) fn early_probe_at(&self, age: Duration) -> Option<Instant> {
+        let is_out = [Out::Departed, Out::Drained, Out::Ejected, Out::Unhealthy];
+        match is_out.into_iter().any(|out| self.has(out)) {
+            true => None,
+            false => self.lock().breaker()?.early_probe_at(age),
+        }
+    }
+
+    /// When it may be probed at the earliest, where no endpoint has taken calls for `age`.
+    pub(crate) fn probe_at(&self, age: Duration) -> Option<Instant> {
+        self.early_probe_at(age).or_else(|| self.retry_at())
     }
 
     /// Asks to send once; none in `panic`, where its answers have opened the circuit, and what comes of it is

@@ -75,8 +75,7 @@ impl<'a> CallState<'a> {
         let limit = call.core.config.wait_for_ready;
         // Endpoints that are full take calls.
         let balancer = call.target.balancer().filter(|_| !limit.is_zero() && !none.full)?;
-        let lasts = now.saturating_duration_since(balancer.outage().note(now));
-        let left = limit.saturating_sub(lasts).min(call.time_left(now));
+        let left = limit.saturating_sub(balancer.outage().note(now)).min(call.time_left(now));
         (!left.is_zero()).then_some((balancer, left))
     }
 }

@@ -45,6 +45,7 @@ pub(crate) struct Judged {
     outcome: AttemptOutcome,
     pub(crate) class: Class,
     first_on_endpoint: bool,
+    in_outage: bool,
     /// The error's kind where the attempt was ended from outside.
     pub(crate) asked: Option<ErrorKind>,
     hint: ServerHint,
@@ -133,6 +134,7 @@ impl<'a> CallState<'a> {
             pushback: done.pushback(call),
         };
         let (asked, first_on_endpoint) = (done.asked(), done.first_on_endpoint);
+        let in_outage = done.lease.is_probe_in_outage();
         let AttemptDone { lease, began, left, facts, result, .. } = done;
         let late = facts.late_after.is_some();
         let cost = Cost::Until(call.deadline);
@@ -154,7 +156,7 @@ impl<'a> CallState<'a> {
             }
             (_, result) => self.record.add(settled, result, facts),
         }
-        Judged { outcome, class, first_on_endpoint, asked, hint }
+        Judged { outcome, class, first_on_endpoint, in_outage, asked, hint }
     }
 
     /// The client's limits learn how an attempt ended.
@@ -170,7 +172,7 @@ impl<'a> CallState<'a> {
 
     /// Step 6: stop, or try again after a wait.
     pub(crate) fn decide(&mut self, judged: Judged) -> Decision {
-        let Judged { outcome, class, first_on_endpoint, hint, .. } = judged;
+        let Judged { outcome, class, first_on_endpoint, in_outage, hint, .. } = judged;
         // The rest is looked for only where it matters: the first circuit in the list would be asked by every caller.
         if class == Class::Success {
             return Decision::Stop(StopReason::Success);
@@ -182,6 +184,7 @@ impl<'a> CallState<'a> {
             resendable: call.body_reader.as_ref().is_none_or(BodyReader::can_repeat),
             untried: call.target.has_unattempted(&self.attempted, now),
             first_on_endpoint,
+            in_outage,
             retry_after: hint.retry_after,
             pushback: hint.pushback,
             time_left: call.deadline.map(|at| at.saturating_duration_since(now)),

@@ -222,6 +222,10 @@ pub unsafe extern "C" fn ahoy_breaker_set_retry_after_max_ms(
 /// Sets the longest open time of a circuit whose endpoint could not be connected to, give or take a
 /// quarter. Default 1,000 ms: such a probe costs its caller nothing.
 ///
+/// While no endpoint takes calls, it is probed sooner: after a twentieth of the first open time
+/// (ahoy_breaker_set_open_ms), and once the outage has lasted for longer, after a quarter of that
+/// time. So a service that was away for a second is used again a quarter of a second later at most.
+///
 /// @param max_ms at least 1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_breaker_set_connect_open_max_ms(

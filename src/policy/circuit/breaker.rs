@@ -40,6 +40,7 @@ use rand::Rng;
 use super::breaker_config::BreakerConfig;
 use super::half_open::HalfOpen;
 use super::open_backoff::{OpenBackoff, after};
+use super::outage_pace::early_wait;
 use super::outcome_counters::OutcomeCounters;
 use super::permit::{Evidence, Permit, Rejected, Settled};
 use super::window::Mark;
@@ -210,9 +211,21 @@ impl Breaker {
         match &self.state {
             _ if self.draining => None,
             State::Closed { .. } | State::Disabled => None,
-            State::Open { until } => *until,
+            State::Open { wait } => wait.as_ref().map(|wait| wait.until),
             State::HalfOpen(half_open) => Some(half_open.next_at(&self.config)),
         }
+    }
+
+    /// When it may be probed although its wait is not over, where no other endpoint takes calls and this has been so for
+    /// `age`: see [`outage_pace`](super::outage_pace). None unless a failed connect opened it.
+    #[must_use]
+    pub fn early_probe_at(&self, age: Duration) -> Option<Instant> {
+        let State::Open { wait: Some(wait) } = &self.state else {
+            return None;
+        };
+        let early = wait.since + early_wait(age, self.config.open_base);
+        let may = matches!(self.cause, Cause::NoAnswer) && !self.draining;
+        may.then(|| early.min(wait.until))
     }
 
     /// Whether [`Breaker::acquire`] would grant a permit. Changes nothing.
@@ -222,7 +235,7 @@ impl Breaker {
         match &self.state {
             _ if self.draining => false,
             State::Closed { .. } | State::Disabled => true,
-            State::Open { until } => until.is_some_and(|until| now >= until),
+            State::Open { wait } => wait.as_ref().is_some_and(|wait| now >= wait.until),
             State::HalfOpen(half_open) => {
                 half_open.has_room(&self.config) || now >= half_open.next_at(&self.config)
             }
@@ -326,7 +339,7 @@ impl Breaker {
             return Err(AlreadyThere);
         }
         self.cause = Cause::NoAnswer;
-        self.enter_by_hand(State::Open { until: None });
+        self.enter_by_hand(State::Open { wait: None });
         Ok(())
     }
 
@@ -370,7 +383,7 @@ impl Breaker {
     /// Brings the probe of an open circuit forward, as after an active check that passed. Not of one
     /// opened by hand.
     pub fn half_open_early(&mut self, now: Instant) -> Option<Transition> {
-        let State::Open { until: Some(_) } = self.state else {
+        let State::Open { wait: Some(_) } = self.state else {
             return None;
         };
         self.enter(State::HalfOpen(Box::new(HalfOpen::new(now))));
@@ -462,8 +475,10 @@ impl Breaker {
             self.wait = OpenBackoff::NONE;
         }
         self.wait.count_trip(&self.config, cap);
-        let retry_at = after(now, self.wait.draw(&self.config, cap, asked, rng));
-        self.enter(State::Open { until: Some(retry_at) });
+        let wait = self.wait.draw(&self.config, cap, asked, rng);
+        let retry_at = after(now, wait);
+        let wait = Box::new(Wait { since: now, until: retry_at });
+        self.enter(State::Open { wait: Some(wait) });
         Transition::Opened { retry_at }
     }
 
@@ -478,6 +493,13 @@ impl Breaker {
     }
 }
 
+/// From when until when a circuit is open; boxed, as few are at a time.
+#[derive(Debug)]
+struct Wait {
+    since: Instant,
+    until: Instant,
+}
+
 /// Each state carries its own counters, so none survives a change.
 #[derive(Debug)]
 enum State {
@@ -489,8 +511,8 @@ enum State {
     },
     /// Closed by hand, for good.
     Disabled,
-    /// Until an instant, or without one when opened by hand.
-    Open { until: Option<Instant> },
+    /// Without a wait when opened by hand.
+    Open { wait: Option<Box<Wait>> },
     /// Boxed, as few circuits are at it at a time.
     HalfOpen(Box<HalfOpen>),
 }
@@ -520,6 +542,39 @@ mod tests {
     use crate::policy::circuit::breaker_config::{SlowCalls, Span};
     use crate::policy::circuit::window::Ratio;
     use crate::policy::test_inputs::{ms, rng, t0};
+
+    #[test]
+    fn a_failed_connect_alone_lets_a_probe_come_early() {
+        let start = t0();
+        let settled = |verdict| {
+            let mut breaker = Breaker::new(Arc::new(config()));
+            for _ in 0..3 {
+                let permit = breaker.acquire(start).unwrap();
+                let evidence = Evidence::new(verdict, ms(1));
+                if breaker.settle(permit, &evidence, start, &mut rng()).wants_trip {
+                    breaker.trip(&evidence, start, &mut rng());
+                }
+                if breaker.state() != CircuitState::Closed {
+                    break;
+                }
+            }
+            assert_eq!(breaker.retry_at(), Some(start + ms(500)));
+            breaker
+        };
+        assert_eq!(settled(Verdict::Failure).early_probe_at(ms(0)), None);
+        let mut breaker = settled(Verdict::Unreachable);
+        for (age, at) in [(0, 25), (400, 100), (9_000, 500)] {
+            assert_eq!(breaker.early_probe_at(ms(age)), Some(start + ms(at)), "{age}");
+        }
+        breaker.drain();
+        assert_eq!(breaker.early_probe_at(ms(0)), None);
+        breaker.resume();
+        breaker.half_open_early(start).unwrap();
+        assert_eq!(breaker.early_probe_at(ms(0)), None, "it is under way");
+        let mut breaker = Breaker::new(Arc::new(config()));
+        breaker.force_open().unwrap();
+        assert_eq!(breaker.early_probe_at(ms(0)), None);
+    }
 
     #[test]
     fn other_rules_leave_the_state_and_what_counts_the_same() {

@@ -5,6 +5,7 @@ pub mod breaker_config;
 mod half_open;
 pub mod last_calls;
 pub(crate) mod open_backoff;
+pub mod outage_pace;
 mod outcome_counters;
 pub mod permit;
 pub mod probe_eligibility;
