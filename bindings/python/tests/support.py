@@ -5,12 +5,15 @@ import gc
 import json
 import os
 import pathlib
+import queue
 import shutil
 import socket
+import socketserver
 import subprocess
 import sys
 import tempfile
 import textwrap
+import threading
 import time
 import urllib.request
 
@@ -74,6 +77,31 @@ class Served:
     @classmethod
     def tearDownClass(cls):
         cls.running.__exit__(None, None, None)
+
+
+@contextlib.contextmanager
+def answering(answer):
+    """A server that gives these bytes to each request; gives its host, and what the requests were as they come."""
+    heads = queue.Queue()
+
+    class Handler(socketserver.StreamRequestHandler):
+        def handle(self):
+            while line := self.rfile.readline():
+                head = [line]
+                while head[-1].strip():
+                    head.append(self.rfile.readline())
+                heads.put(b"".join(head))
+                self.wfile.write(answer)
+
+    class Server(socketserver.ThreadingTCPServer):
+        allow_reuse_address = daemon_threads = True
+
+    with Server(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        try:
+            yield f"127.0.0.1:{server.server_address[1]}", heads
+        finally:
+            server.shutdown()
 
 
 def counts(port):

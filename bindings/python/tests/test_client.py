@@ -16,7 +16,7 @@ import unittest
 import warnings
 
 import ahoy
-from support import Served, counts, eventually, python
+from support import Served, answering, counts, eventually, python
 
 
 class Imported(unittest.TestCase):
@@ -596,6 +596,16 @@ class Calls(Served, unittest.TestCase):
         with tempfile.TemporaryDirectory() as folder:
             with self.assertRaises(FileNotFoundError):
                 self.client(verify=pathlib.Path(folder) / "none.pem")
+
+    def test_fields_are_text_that_goes_back_as_it_came(self):
+        for sent, text in ((b"caf\xc3\xa9", "caf\xe9"), (b"caf\xe9", "caf\xe9")):
+            answer = b"HTTP/1.1 200 OK\r\nx-name: " + sent + b"\r\ncontent-length: 0\r\n\r\n"
+            with answering(answer) as (host, heads), ahoy.Client([host]) as client:
+                response = client.get("/")
+                self.assertEqual(response.headers["x-name"], text)
+                self.assertEqual(client.get("/", headers=response.headers).headers["x-name"], text)
+                heads.get(timeout=5)
+                self.assertIn(b"x-name: caf\xc3\xa9\r\n", heads.get(timeout=5))
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ import unittest
 import httpx
 
 import ahoy.httpx
-from support import Served, counts, eventually, kept
+from support import Served, answering, counts, eventually, kept
 
 
 class Transports(Served, unittest.TestCase):
@@ -53,6 +53,18 @@ class Transports(Served, unittest.TestCase):
         self.assertEqual(client.post("/body", content=iter([b"a", b"b"])).content, b"ab")
         answer = client.post("/body", files={"f": ("n.txt", b"content")})
         self.assertIn(b"content", answer.content)
+
+    def test_fields_of_an_answer_need_not_be_ascii(self):
+        value = 'attachment; filename="r\xe9sum\xe9.pdf"'.encode("latin-1")
+        with answering(b"HTTP/1.1 200 OK\r\ncontent-disposition: " + value + b"\r\ncontent-length: 2\r\n\r\nok") as (host, _):
+            raw = self.client([host]).get("/").headers.raw
+            self.assertIn((b"content-disposition", value), raw)
+
+            async def asked():
+                async with httpx.AsyncClient(transport=ahoy.httpx.AsyncTransport([host]), base_url="http://orders") as client:
+                    return (await client.get("/")).headers.raw
+
+            self.assertEqual(asyncio.run(asked()), raw)
 
     def test_exceptions_are_httpx_s(self):
         with self.assertRaises(httpx.ConnectError) as caught:

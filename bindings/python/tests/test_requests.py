@@ -7,7 +7,7 @@ import unittest
 import requests
 
 import ahoy.requests
-from support import Served, counts, eventually, kept
+from support import Served, answering, counts, eventually, kept
 
 
 class Adapted(Served, unittest.TestCase):
@@ -49,6 +49,14 @@ class Adapted(Served, unittest.TestCase):
         self.assertEqual(session.post("http://orders/body", data=iter([b"a", b"b"])).content, b"ab")
         self.assertEqual(session.put("http://orders/body", data=io.BytesIO(b"file")).content, b"file")
         self.assertIn(b"content", session.post("http://orders/body", files={"f": io.BytesIO(b"content")}).content)
+
+    def test_fields_of_an_answer_are_read_as_requests_reads_them(self):
+        answer = "HTTP/1.1 200 OK\r\nx-name: caf\xe9\r\ncontent-length: 0\r\n\r\n"
+        for coding in ("latin-1", "utf-8"):
+            with answering(answer.encode(coding)) as (host, _):
+                through = self.session([host]).get("http://orders/")
+                theirs = requests.get(f"http://{host}/")
+            self.assertEqual(through.headers["x-name"], theirs.headers["x-name"])
 
     def test_exceptions_are_requests_s(self):
         with self.assertRaises(requests.ConnectionError):

@@ -59,6 +59,14 @@ def encoded(value: str | bytes) -> bytes:
     return whole("a header", value if isinstance(value, bytes) else value.encode())
 
 
+def decoded(value: bytes) -> str:
+    """A value as text. It is UTF-8, as `encoded` writes it; what is not is taken for Latin-1, of which each byte is text."""
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return value.decode("latin-1")
+
+
 def pairs(fields: HeaderInput) -> list[tuple[str, str]]:
     """Fields as pairs of text; several values of a name may be a list."""
     if fields is None:

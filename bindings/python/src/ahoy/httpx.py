@@ -135,7 +135,7 @@ class Transport(httpx.BaseTransport):
             _raise(error, request)
         return httpx.Response(
             response.status,
-            headers=response.headers.multi_items(),
+            headers=response.raw_fields(),
             stream=_Stream(response, request),
             extensions=_told(response),
         )
@@ -160,7 +160,7 @@ class AsyncTransport(httpx.AsyncBaseTransport):
             _raise(error, request)
         return httpx.Response(
             response.status,
-            headers=response.headers.multi_items(),
+            headers=response.raw_fields(),
             stream=_AsyncStream(response, request),
             extensions=_told(response),
         )

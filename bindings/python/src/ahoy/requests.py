@@ -215,8 +215,10 @@ class Adapter(requests.adapters.BaseAdapter):
         return Client(**options)
 
     def _response(self, answer: StreamedResponse, request: PreparedRequest, client: Client) -> requests.Response:
-        fields, attempts = answer.headers.multi_items(), answer.attempts
-        kind = io.BufferedReader if "content-length" in answer.headers else _Pieces
+        # As http.client reads them: requests decodes a location from there on.
+        fields = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in answer.raw_fields()]
+        names, attempts = {name for name, _ in fields}, answer.attempts
+        kind = io.BufferedReader if "content-length" in names else _Pieces
         raw = _Raw(
             body=kind(_Body(answer, client), _PIECE),
             headers=HTTPHeaderDict(fields),
@@ -226,7 +228,7 @@ class Adapter(requests.adapters.BaseAdapter):
             preload_content=False,
             decode_content=False,
             # Reading cookies takes requests longer than all else, so it is asked to where there are some.
-            original_response=_Head(fields) if "set-cookie" in answer.headers else None,  # type: ignore[arg-type]
+            original_response=_Head(fields) if "set-cookie" in names else None,  # type: ignore[arg-type]
             request_method=request.method,
         )
         response = self.build_response(request, raw)

@@ -14,7 +14,7 @@ from . import errors
 from ._handle import Handle, check, decode
 from ._library import lib
 from .attempts import Attempt
-from .headers import Headers
+from .headers import Headers, decoded
 from .sse import Event, parse
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ class BaseResponse:
 
     def __init__(self, handle: Handle, request: Request | None = None) -> None:
         self._handle = handle
+        self._fields: list[tuple[bytes, bytes]] | None = None
         self._headers: Headers | None = None
         self.request = request
         """The request that was answered."""
@@ -42,10 +43,12 @@ class BaseResponse:
         """The time from the request to the answer: of a stream to its head, else to its end."""
 
     @property
-    def _pointer(self) -> int:
-        if self._handle.pointer is None:
+    def _pointer(self) -> Handle:
+        """The handle itself, so that what reads from it keeps it beside a close in another thread."""
+        handle = self._handle
+        if handle.pointer is None:
             raise errors.not_open("the response")
-        return self._handle.pointer
+        return handle
 
     def _let_go(self) -> None:
         """Ends the use of the handle, which is freed with the last call that uses it."""
@@ -79,10 +82,15 @@ class BaseResponse:
     def headers(self) -> Headers:
         """The header fields."""
         if self._headers is None:
-            pointer = self._pointer
-            count = lib.ahoy_response_header_count(pointer)
-            self._headers = Headers([_field(pointer, i) for i in range(count)])
+            self._headers = Headers([(decode(name), decoded(value)) for name, value in self.raw_fields()])
         return self._headers
+
+    def raw_fields(self) -> list[tuple[bytes, bytes]]:
+        """The header fields as the server sent them, but for the case of the names: their values need not be UTF-8."""
+        if self._fields is None:
+            pointer = self._pointer
+            self._fields = [_field(pointer, i) for i in range(lib.ahoy_response_header_count(pointer))]
+        return self._fields
 
     @property
     def endpoint(self) -> str:
@@ -141,8 +149,8 @@ class Response(BaseResponse):
     def content(self) -> bytes:
         """The body."""
         if self._content is None:
-            length = ctypes.c_size_t()
-            address = _address(self._pointer, length)
+            length, pointer = ctypes.c_size_t(), self._pointer
+            address = _address(pointer, length)
             self._content = ctypes.string_at(address, length.value)
         return self._content
 
@@ -150,10 +158,10 @@ class Response(BaseResponse):
     def content_view(self) -> memoryview:
         """The body without a copy. After `close` it raises ValueError; slices of it keep the memory."""
         if self._view is None:
-            length = ctypes.c_size_t()
-            address = _address(self._pointer, length)
+            length, handle = ctypes.c_size_t(), self._pointer
+            address = _address(handle, length)
             block = (ctypes.c_ubyte * length.value).from_address(address)
-            block.owner = self._handle  # type: ignore[attr-defined]  # keeps the body while a view of it lives
+            block.owner = handle  # type: ignore[attr-defined]  # keeps the body while a view of it lives
             self._view = memoryview(block).cast("B").toreadonly()
         return self._view
 
@@ -172,7 +180,7 @@ class Response(BaseResponse):
 
     def close(self) -> None:
         """Frees the body, unless a slice of `content_view` still lives. `content`, where it was read, stays."""
-        _ = self.headers
+        self.raw_fields()
         if self._view is not None:
             self._view.release()
         self._let_go()
@@ -262,7 +270,7 @@ class StreamedResponse(BaseResponse):
     def close(self) -> None:
         """Ends the exchange; the server sees the connection close if the body is not whole."""
         if self._handle.pointer is not None:
-            _ = self.headers
+            self.raw_fields()
             self._let_go()
 
     def __enter__(self) -> StreamedResponse:
@@ -279,7 +287,10 @@ def copied(pointer: int) -> Response:
     return _copy(
         lib.ahoy_response_status(pointer),
         ctypes.string_at(address, length.value),
-        [_field(pointer, i) for i in range(lib.ahoy_response_header_count(pointer))],
+        [
+            (decode(name), decoded(value))
+            for name, value in (_field(pointer, i) for i in range(lib.ahoy_response_header_count(pointer)))
+        ],
         decode(lib.ahoy_response_endpoint_url(pointer)),
         decode(lib.ahoy_response_url(pointer)),
         (),
@@ -336,14 +347,13 @@ class _Copy(Response):
         return _copy, (self.status, self._content, self.headers.multi_items(), *told, self.elapsed)
 
 
-def _field(pointer: int, index: int) -> tuple[str, str]:
+def _field(pointer: int | Handle, index: int) -> tuple[bytes, bytes]:
     name: bytes = lib.ahoy_response_header_name_at(pointer, index)
     value: bytes = lib.ahoy_response_header_value_at(pointer, index)
-    # Values are bytes and need not be UTF-8.
-    return decode(name), (value or b"").decode("latin-1")
+    return name or b"", value or b""
 
 
-def _address(pointer: int, length: ctypes.c_size_t) -> int:
+def _address(pointer: int | Handle, length: ctypes.c_size_t) -> int:
     address: int = lib.ahoy_response_body(pointer, ctypes.byref(length))
     return address
 
