@@ -59,6 +59,23 @@ class Calls(Served, unittest.IsolatedAsyncioTestCase):
         async with self.client.stream("GET", "/events") as response:
             self.assertEqual([e.data async for e in response.events()], ["one", "two\nlines", "three"])
 
+    async def test_a_body_that_comes_faster_than_it_is_read_lets_other_tasks_run(self):
+        async with self.client.stream("GET", "/drip?n=500&ms=20") as response:
+            response._reader._poll = lambda _: b"."
+            other = asyncio.ensure_future(asyncio.sleep(0))
+            pieces = 0
+            async for _ in response.aiter_bytes():
+                pieces += 1
+                if other.done() or pieces == 1000:
+                    break
+            self.assertLess(pieces, 10)
+
+    async def test_a_read_that_is_cancelled_beside_a_body_that_is_there_ends(self):
+        async with self.client.stream("GET", "/drip?n=500&ms=20") as response:
+            response._reader._poll = lambda _: b"."
+            with self.assertRaises(asyncio.TimeoutError):
+                await asyncio.wait_for(response.aread(), 0.01)
+
     async def test_a_stream_that_is_left_is_cut_at_the_server(self):
         before = counts(self.ports[0])["broken_off"]
         async with self.client.stream("GET", "/drip?n=500&ms=20") as response:

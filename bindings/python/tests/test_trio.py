@@ -64,6 +64,17 @@ class Calls(Served, unittest.TestCase):
 
         self.run_with_client(work)
 
+    def test_a_body_that_comes_faster_than_it_is_read_may_be_cancelled(self):
+        async def work(client):
+            async with client.stream("GET", "/drip?n=500&ms=20") as response:
+                response._reader._poll = lambda _: b"."
+                with trio.move_on_after(0) as scope:
+                    async for _ in response.aiter_bytes():
+                        pass
+                self.assertTrue(scope.cancelled_caught)
+
+        self.run_with_client(work)
+
     def test_a_cancel_reaches_the_server(self):
         before = counts(self.ports[0])["broken_off"]
 

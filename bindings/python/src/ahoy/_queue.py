@@ -42,9 +42,12 @@ class CallQueue:
         """Sends a request, brings its body, and awaits its completion: the response."""
         return await self._awaited(lib.ahoy_client_submit, client, request.pointer, request=request)
 
-    async def readable(self, response: int) -> None:
+    async def readable(self, response: Handle) -> None:
         """Awaits bytes of a body."""
-        await self._awaited(lib.ahoy_response_notify, response)
+        waiting = self._awaited(lib.ahoy_response_notify, response)
+        # A close meanwhile frees the response, which ends the wait: so nothing keeps it here.
+        del response
+        await waiting
 
     async def _awaited(self, begin: Any, *arguments: Any, request: Request | None = None) -> Handle | None:
         tag, waiter = next(self._tags), self._waiter()
@@ -54,6 +57,7 @@ class CallQueue:
         except BaseException:
             del self._waiting[tag]
             raise
+        del arguments
         try:
             if request is not None and request.fed is not None:
                 self._bells[tag] = bell = self._bell()
@@ -76,6 +80,10 @@ class CallQueue:
         raise NotImplementedError
 
     async def _outcome(self, waiter: Any) -> Handle | None:
+        raise NotImplementedError
+
+    async def checkpoint(self) -> None:
+        """Lets the other tasks of the loop have their turn."""
         raise NotImplementedError
 
     async def in_thread(self, function: Callable[..., None], *arguments: Any) -> None:
@@ -185,6 +193,9 @@ class LoopQueue(CallQueue):
             return await waiter
         finally:
             _seen(waiter)
+
+    async def checkpoint(self) -> None:
+        await asyncio.sleep(0)
 
     async def in_thread(self, function: Callable[..., None], *arguments: Any) -> None:
         await asyncio.get_running_loop().run_in_executor(None, function, *arguments)

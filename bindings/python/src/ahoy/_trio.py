@@ -100,6 +100,9 @@ class TrioQueue(CallQueue):
             raise waiter.exception
         return waiter.result
 
+    async def checkpoint(self) -> None:
+        await trio.lowlevel.checkpoint()
+
     async def in_thread(self, function: Callable[..., None], *arguments: Any) -> None:
         await trio.to_thread.run_sync(function, *arguments)
 

@@ -164,9 +164,10 @@ class AsyncStreamedResponse(BaseResponse):
             piece = reader._poll(0)
             if piece:
                 yield piece
-            elif not reader.ended:
+            if not reader.ended:
                 try:
-                    await queue.readable(self._pointer)
+                    # A body that comes faster than it is read would else leave no other task its turn.
+                    await (queue.checkpoint() if piece else queue.readable(self._pointer))
                 except errors.Error:
                     if self._handle.pointer is None:
                         raise errors.not_open("the response") from None
