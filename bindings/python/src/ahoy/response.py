@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import codecs
+import contextlib
 import ctypes
 import datetime
 import json as json_module
+import threading
 import time
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Iterator, TypeVar
 
 from . import errors
-from ._handle import Handle, check, decode
+from ._handle import Handle, check, decode, take
 from ._library import lib
 from .attempts import Attempt
 from .headers import Headers, decoded
@@ -25,6 +27,11 @@ _PIECE = 65536
 _FOREVER = 2**64 - 1
 # A wait is cut into pieces of this length, in between which Python runs its signal handlers.
 SLICE_MS = 25
+
+
+def slice_ms() -> int:
+    """How long a wait may last that is begun again: only the main thread runs signal handlers, and others need no cut."""
+    return SLICE_MS if threading.get_ident() == threading.main_thread().ident else _FOREVER
 
 
 class BaseResponse:
@@ -214,31 +221,36 @@ class StreamedResponse(BaseResponse):
         super().__init__(handle, request)
         self.ended = False
         self._buffer = ctypes.create_string_buffer(_PIECE)
+        # One thread reads at a time, by the buffer as by the library.
+        self._reading = threading.Lock()
 
     def _poll(self, wait_ms: int) -> bytes:
         length, ended, error = ctypes.c_size_t(), ctypes.c_bool(), ctypes.c_void_p()
-        # The handle itself, so that the read keeps it beside a close in another thread.
-        handle = self._handle
-        if handle.pointer is None:
-            raise errors.not_open("the response")
-        status = lib.ahoy_response_read(
-            handle,
-            self._buffer,
-            _PIECE,
-            wait_ms,
-            ctypes.byref(length),
-            ctypes.byref(ended),
-            ctypes.byref(error),
-        )
-        if status != 0:
-            errors.raise_error(error.value)
-        self.ended = ended.value
-        return self._buffer.raw[: length.value] if length.value < _PIECE else self._buffer.raw
+        with self._reading:
+            if self.ended:
+                return b""
+            # The read keeps the handle beside a close in another thread.
+            status = lib.ahoy_response_read(
+                self._pointer,
+                self._buffer,
+                _PIECE,
+                wait_ms,
+                ctypes.byref(length),
+                ctypes.byref(ended),
+                ctypes.byref(error),
+            )
+            if status != 0:
+                failure = errors.take_error(error.value)
+                if self._handle.pointer is None:
+                    raise errors.not_open("the response")
+                raise failure
+            self.ended = ended.value
+            return self._buffer.raw[: length.value] if length.value < _PIECE else self._buffer.raw
 
     def iter_bytes(self) -> Iterator[bytes]:
         """The pieces of the body as they come."""
         while not self.ended:
-            piece = self._poll(SLICE_MS)
+            piece = self._poll(slice_ms())
             if piece:
                 yield piece
 
@@ -269,15 +281,27 @@ class StreamedResponse(BaseResponse):
 
     def close(self) -> None:
         """Ends the exchange; the server sees the connection close if the body is not whole."""
-        if self._handle.pointer is not None:
+        handle = self._handle
+        if handle.pointer is not None:
             self.raw_fields()
             self._let_go()
+            if self._reading.locked():
+                _end(handle)
 
     def __enter__(self) -> StreamedResponse:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _end(response: Handle) -> None:
+    """Ends a body beside a read that waits for it: the wait has no other end, and freeing waits for the read."""
+    queue = Handle(take(lib.ahoy_queue_new), lib.ahoy_queue_free)
+    # A queue that is freed ends the bodies that it is to tell of.
+    with contextlib.suppress(errors.Error):
+        check(lib.ahoy_response_notify, response, queue, 0)
+    queue.free()
 
 
 def copied(pointer: int) -> Response:
