@@ -261,6 +261,40 @@ class Calls(Served, unittest.IsolatedAsyncioTestCase):
                 await client.get("/ok")
         self.assertIsInstance(caught.exception.__cause__, PermissionError)
 
+    async def test_a_block_that_an_exception_leaves_waits_for_no_call(self):
+        begun = time.monotonic()
+        with self.assertRaises(ZeroDivisionError):
+            async with ahoy.AsyncClient(self.hosts[:1]) as client:
+                call = asyncio.ensure_future(client.get("/slow?ms=20000", timeout=30))
+                await asyncio.sleep(0)
+                raise ZeroDivisionError
+        with self.assertRaises(ahoy.ClosedError):
+            await call
+        self.assertLess(time.monotonic() - begun, 4)
+
+    async def test_a_close_that_is_cancelled_ends_the_calls(self):
+        client = ahoy.AsyncClient(self.hosts[:1])
+        call = asyncio.ensure_future(client.get("/slow?ms=20000", timeout=30))
+        await asyncio.sleep(0)
+        begun = time.monotonic()
+        with self.assertRaises(asyncio.TimeoutError):
+            await asyncio.wait_for(client.aclose(20), 0.05)
+        with self.assertRaises(ahoy.ClosedError):
+            await call
+        self.assertLess(time.monotonic() - begun, 4)
+
+    async def test_a_close_ends_streams_at_once(self):
+        client = ahoy.AsyncClient(self.hosts[:1])
+        async with client.stream("GET", "/drip?n=2&ms=20000") as response:
+            reader = asyncio.ensure_future(response.aread())
+            await asyncio.sleep(0)
+            begun = time.monotonic()
+            await client.aclose()
+            with self.assertRaises(ahoy.ClosedError):
+                await reader
+            self.assertLess(time.monotonic() - begun, 2)
+            self.assertEqual(response.headers["content-length"], "2")
+
 
 if __name__ == "__main__":
     unittest.main()

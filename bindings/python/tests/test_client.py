@@ -603,9 +603,115 @@ class Calls(Served, unittest.TestCase):
             with answering(answer) as (host, heads), ahoy.Client([host]) as client:
                 response = client.get("/")
                 self.assertEqual(response.headers["x-name"], text)
-                self.assertEqual(client.get("/", headers=response.headers).headers["x-name"], text)
+                self.assertEqual(client.get("/", headers={"x-name": text}).headers["x-name"], text)
                 heads.get(timeout=5)
                 self.assertIn(b"x-name: caf\xc3\xa9\r\n", heads.get(timeout=5))
+
+    def test_a_close_ends_streams_at_once(self):
+        client = ahoy.Client(self.hosts[:1])
+        before = counts(self.ports[0])["broken_off"]
+        held = client.stream("GET", "/drip?n=500&ms=20")
+        next(held.iter_bytes())
+        begun = time.monotonic()
+        client.close()
+        self.assertLess(time.monotonic() - begun, 2)
+        with self.assertRaises(ahoy.ClosedError):
+            held.read()
+        self.assertEqual((held.status, held.headers["content-length"]), (200, "500"))
+        eventually(lambda: counts(self.ports[0])["broken_off"] == before + 1)
+
+    def test_a_block_that_an_exception_leaves_waits_for_no_call(self):
+        answers = []
+
+        def call(client):
+            try:
+                client.get("/slow?ms=20000", timeout=30)
+            except ahoy.Error as error:
+                answers.append(error)
+
+        begun = time.monotonic()
+        before = counts(self.ports[0])["requests"].get("/slow", 0)
+        with self.assertRaises(ZeroDivisionError), ahoy.Client(self.hosts[:1]) as client:
+            thread = threading.Thread(target=call, args=(client,))
+            thread.start()
+            eventually(lambda: counts(self.ports[0])["requests"].get("/slow", 0) > before)
+            raise ZeroDivisionError
+        thread.join()
+        self.assertLess(time.monotonic() - begun, 4)
+        self.assertIsInstance(answers[0], ahoy.ClosedError)
+
+    def test_a_signal_ends_a_close_that_waits(self):
+        ended = python(
+            """
+            import signal, sys, threading, time, ahoy
+            client, began = ahoy.Client(sys.argv[1:], on_request=lambda _: began.set()), threading.Event()
+            told = []
+            def call():
+                try:
+                    client.get("/slow?ms=20000", timeout=30)
+                except ahoy.ClosedError:
+                    told.append("ended")
+            thread = threading.Thread(target=call)
+            thread.start()
+            began.wait()
+            begun = time.monotonic()
+            signal.setitimer(signal.ITIMER_REAL, 0.1)
+            signal.signal(signal.SIGALRM, signal.default_int_handler)
+            try:
+                client.close(20)
+            except KeyboardInterrupt:
+                told.append("interrupted")
+            thread.join()
+            print(sorted(told), time.monotonic() - begun < 5)
+            """,
+            self.hosts[0],
+        )
+        self.assertEqual((ended.stdout, ended.stderr), ("['ended', 'interrupted'] True\n", ""))
+
+    def test_a_close_in_a_hook_is_refused_at_once(self):
+        refused = []
+
+        def close(_):
+            try:
+                client.close()
+            except ahoy.Error as error:
+                refused.append(error.code)
+
+        client, begun = ahoy.Client(self.hosts[:1], on_request=close), time.monotonic()
+        client.get("/ok")
+        self.assertEqual(refused, ["AHOY_E_WOULD_DEADLOCK"])
+        self.assertLess(time.monotonic() - begun, 2)
+
+    def test_a_read_in_a_thread_waits_without_waking(self):
+        waits, streams = [], []
+
+        def read():
+            with self.client(hosts=self.hosts[:1]).stream("GET", "/drip?n=2&ms=20000") as response:
+                poll = response._poll
+                response._poll = lambda wait: waits.append(wait) or poll(wait)
+                streams.append(response)
+                with self.assertRaises(ahoy.ClosedError):
+                    response.read()
+
+        thread = threading.Thread(target=read)
+        thread.start()
+        # The first byte has been read, and the second is waited for.
+        eventually(lambda: len(waits) == 2 and streams[0]._reading.locked())
+        begun = time.monotonic()
+        streams[0].close()
+        thread.join()
+        self.assertLess(time.monotonic() - begun, 2)
+        self.assertEqual(waits, [2**64 - 1] * 2)
+
+    def test_threads_that_read_one_stream_get_each_byte_once(self):
+        with self.client(hosts=self.hosts[:1]).stream("GET", "/big?n=8000000") as response:
+            lengths = []
+            threads = [threading.Thread(target=lambda: lengths.append(len(response.read()))) for _ in range(4)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+        self.assertEqual(sum(lengths), 8000000)
 
 
 if __name__ == "__main__":

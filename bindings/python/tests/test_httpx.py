@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 import unittest
 
 import httpx
@@ -47,6 +48,14 @@ class Transports(Served, unittest.TestCase):
         with client.stream("GET", "/drip?n=500&ms=20") as answer:
             next(answer.iter_raw())
         eventually(lambda: counts(self.ports[0])["broken_off"] == before + 1)
+
+    def test_a_close_waits_for_no_stream(self):
+        client = self.client(self.hosts[:1])
+        with client.stream("GET", "/drip?n=500&ms=20") as answer:
+            next(answer.iter_raw())
+            begun = time.monotonic()
+            client.close()
+            self.assertLess(time.monotonic() - begun, 2)
 
     def test_uploads(self):
         client = self.client(self.hosts[:1])

@@ -2,6 +2,7 @@
 
 import io
 import pickle
+import time
 import unittest
 
 import requests
@@ -43,6 +44,14 @@ class Adapted(Served, unittest.TestCase):
         with session.get("http://orders/drip?n=500&ms=20", stream=True) as answer:
             next(answer.iter_content(1))
         eventually(lambda: counts(self.ports[0])["broken_off"] == before + 1)
+
+    def test_a_close_waits_for_no_stream(self):
+        session = self.session(self.hosts[:1])
+        held = session.get("http://orders/drip?n=500&ms=20", stream=True)
+        begun = time.monotonic()
+        session.close()
+        self.assertIsNotNone(held)
+        self.assertLess(time.monotonic() - begun, 2)
 
     def test_uploads(self):
         session = self.session(self.hosts[:1])

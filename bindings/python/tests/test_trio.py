@@ -6,6 +6,7 @@ import unittest
 
 import httpx
 import trio
+import trio.testing
 
 import ahoy
 import ahoy.httpx
@@ -118,6 +119,30 @@ class Calls(Served, unittest.TestCase):
                 await client.get("/ok")
 
         trio.run(main)
+
+    def test_a_close_may_be_cancelled(self):
+        ended = []
+
+        async def main():
+            client = ahoy.AsyncClient(self.hosts[:1])
+
+            async def call():
+                try:
+                    await client.get("/slow?ms=20000", timeout=30)
+                except ahoy.ClosedError as error:
+                    ended.append(error)
+
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(call)
+                await trio.testing.wait_all_tasks_blocked()
+                begun = time.monotonic()
+                with trio.move_on_after(0.05) as scope:
+                    await client.aclose(20)
+                self.assertTrue(scope.cancelled_caught)
+                self.assertLess(time.monotonic() - begun, 4)
+
+        trio.run(main)
+        self.assertEqual(len(ended), 1)
 
     def test_httpx(self):
         async def main():

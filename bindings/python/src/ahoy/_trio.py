@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import importlib
+import inspect
 import os
 from typing import Any, Callable
 
@@ -12,6 +14,9 @@ from ._queue import CallQueue
 from .request import Bell, Fed
 
 trio: Any = importlib.import_module("trio")
+# Whose name is another one from trio 0.23 on.
+_names = inspect.signature(trio.to_thread.run_sync).parameters
+_abandoned = {"abandon_on_cancel" if "abandon_on_cancel" in _names else "cancellable": True}
 _here: Any = trio.lowlevel.RunVar("ahoy")
 
 
@@ -104,7 +109,8 @@ class TrioQueue(CallQueue):
         await trio.lowlevel.checkpoint()
 
     async def in_thread(self, function: Callable[..., None], *arguments: Any) -> None:
-        await trio.to_thread.run_sync(function, *arguments)
+        # It ends with the calls that it waits for, which a caller that is cancelled ends.
+        await trio.to_thread.run_sync(functools.partial(function, *arguments), **_abandoned)
 
     def soon(self, function: Callable[..., None], *arguments: Any) -> bool:
         try:

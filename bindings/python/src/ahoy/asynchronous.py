@@ -7,7 +7,7 @@ import contextlib
 from typing import Any, AsyncIterator, TypeVar, Union
 
 from . import errors
-from ._handle import Handle
+from ._handle import Handle, check
 from ._library import lib
 from ._queue import Relay, queue_here
 from .client import BaseClient
@@ -116,21 +116,27 @@ class AsyncClient(BaseClient):
         return answered or Handle(0, lib.ahoy_response_free)
 
     async def aclose(self, timeout: float = 5.0) -> None:
-        """Refuses new calls, waits for those under way, and ends what is left after `timeout` seconds."""
+        """Refuses new calls, ends streams, waits for calls under way, and ends what is left after `timeout` seconds."""
         if self._closed:
             return
+        handle = self._pointer
         try:
             # It may wait, so it must not run in the loop.
             await queue_here().in_thread(self._finish, timeout)
-        finally:
-            # Where that was cancelled before it began; calls end at once then.
+        except errors.Error:
+            raise
+        except BaseException:
+            # Where that was cancelled, before it began or after it: calls end at once then.
             self._finish(0)
+            check(lib.ahoy_client_close, handle, 0)
+            raise
 
     async def __aenter__(self: _AsyncClient) -> _AsyncClient:
         return self
 
-    async def __aexit__(self, *_: object) -> None:
-        await self.aclose()
+    async def __aexit__(self, kind: object, *_: object) -> None:
+        # What an exception leaves waits for nobody.
+        await self.aclose(5.0 if kind is None else 0)
 
 
 class _Streaming:
@@ -141,7 +147,7 @@ class _Streaming:
 
     async def __aenter__(self) -> AsyncStreamedResponse:
         handle = await self._client._submit(self._request)
-        self._response = AsyncStreamedResponse(handle, self._request)
+        self._response = self._client._held(AsyncStreamedResponse(handle, self._request))
         return self._response
 
     async def __aexit__(self, *_: object) -> None:
@@ -205,5 +211,7 @@ class AsyncStreamedResponse(BaseResponse):
 
     def close(self) -> None:
         """Ends the exchange; the server sees the connection close if the body is not whole."""
-        self._reader.close()
-        self._let_go()
+        if self._handle.pointer is not None:
+            self.raw_fields()
+            self._let_go()
+            self._reader.close()

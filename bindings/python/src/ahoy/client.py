@@ -9,8 +9,10 @@ import logging
 import os
 import pathlib
 import threading
+import time
 import warnings
-from typing import Any, Callable, Iterator, Mapping, TypeVar, Union
+import weakref
+from typing import TYPE_CHECKING, Any, Callable, Iterator, Mapping, TypeVar, Union
 
 from . import errors
 from ._callbacks import keep, plain
@@ -42,8 +44,14 @@ from .settings import Settings, apply, seconds
 from .statistics import Sample, samples
 from .tracing import Tracing
 
+if TYPE_CHECKING:
+    from .asynchronous import AsyncStreamedResponse
+
 _Client = TypeVar("_Client", bound="Client")
+_Stream = TypeVar("_Stream", StreamedResponse, "AsyncStreamedResponse")
 Pem = Union[str, bytes, bytearray, memoryview, "os.PathLike[str]"]
+# How often a close looks whether calls have ended, in seconds.
+_LOOKS_EVERY = 0.005
 _FORMATS = {"openmetrics": 0, "prometheus": 1}
 
 
@@ -137,7 +145,11 @@ class BaseClient:
         self._hook(pointer, on_request, on_response, on_error)
         self._listen(pointer, logger or logging.getLogger("ahoy"), on_event)
         self._handle: Handle | None = Handle(take(lib.ahoy_client_builder_build, pointer), lib.ahoy_client_free)
-        self._closed = False
+        self._closed, self._closing = False, threading.Lock()
+        # The process and thread of each call that blocks.
+        self._callers: list[tuple[int, int]] = []
+        # Those that are held, for a close ends them.
+        self._streams: set[weakref.ref[Any]] = set()
         bases = {"hosts", "provider", "base_url"}
         self.takes_paths = bool(self.balancer or base_url or (config is not None and bases & set(self.settings)))
         """Whether requests have paths; absolute URLs else."""
@@ -241,17 +253,39 @@ class BaseClient:
             message = f"{type(self).__name__} was not closed: use it in a with block"
             warnings.warn(message, ResourceWarning, source=self)
 
-    def _finish(self, timeout: float) -> None:
-        """Closes the client in the library: refuses new calls, waits for those under way, ends the rest."""
-        limit = milliseconds("timeout", timeout)
+    def _held(self, response: _Stream) -> _Stream:
+        """Notes a stream, which ends with the client."""
+        self._streams.add(weakref.ref(response, self._streams.discard))
         if self._closed:
-            return
-        handle, self._closed = self._pointer, True
+            response.close()
+        return response
+
+    def _finish(self, timeout: float) -> None:
+        """Closes the client in the library: refuses new calls, ends streams, waits for calls under way, ends the rest."""
+        limit = milliseconds("timeout", timeout)
+        with self._closing:
+            if self._closed:
+                return
+            handle, self._closed = self._pointer, True
+        left = 0
         try:
-            check(lib.ahoy_client_close, handle, limit)
+            self._end_streams()
+            left = self._left(limit)
         finally:
             # It is freed with the last call that uses it.
             self._handle = None
+            # Where Ctrl-C ended the wait, calls end at once.
+            check(lib.ahoy_client_close, handle, left)
+
+    def _end_streams(self) -> None:
+        for held in list(self._streams):
+            response = held()
+            if response is not None:
+                response.close()
+
+    def _left(self, limit_ms: int) -> int:
+        """What is left of the time for closing where the binding itself has waited."""
+        return limit_ms
 
 
 class Client(BaseClient):
@@ -342,7 +376,7 @@ class Client(BaseClient):
         end ends the exchange.
         """
         request = build(method, path, streamed=True, **options)
-        return StreamedResponse(Handle(self._send(request), lib.ahoy_response_free), request)
+        return self._held(StreamedResponse(Handle(self._send(request), lib.ahoy_response_free), request))
 
     def _send(self, request: Request) -> int:
         if request.fed is not None:
@@ -358,10 +392,15 @@ class Client(BaseClient):
 
     def _answer(self, request: Request) -> int:
         out, error = ctypes.c_void_p(), ctypes.c_void_p()
-        if threading.current_thread() is threading.main_thread():
-            status = self._send_in_slices(request, out, error)
-        else:
-            status = lib.ahoy_client_send(self._pointer, request.pointer, ctypes.byref(out), ctypes.byref(error))
+        caller = (os.getpid(), threading.get_ident())
+        self._callers.append(caller)
+        try:
+            if threading.current_thread() is threading.main_thread():
+                status = self._send_in_slices(request, out, error)
+            else:
+                status = lib.ahoy_client_send(self._pointer, request.pointer, ctypes.byref(out), ctypes.byref(error))
+        finally:
+            self._callers.remove(caller)
         if status != 0:
             errors.raise_error(error.value)
         return out.value or 0
@@ -374,15 +413,30 @@ class Client(BaseClient):
             if status != 0 or out.value:
                 return status
 
+    def _left(self, limit_ms: int) -> int:
+        """Waits for the calls of other threads in short pieces, after each of which Python runs its signal handlers: only
+        this thread has them. In a callback of a call of its own, the library refuses to wait."""
+        here, until = threading.main_thread().ident, time.monotonic() + limit_ms / 1000
+        if threading.get_ident() != here:
+            return limit_ms
+        while True:
+            # Those of the process that this one was forked from have no thread here.
+            callers = [thread for process, thread in list(self._callers) if process == os.getpid()]
+            left = until - time.monotonic()
+            if not callers or here in callers or left <= 0:
+                return min(max(0, round(left * 1000)), limit_ms)
+            time.sleep(min(left, _LOOKS_EVERY))
+
     def close(self, timeout: float = 5.0) -> None:
-        """Refuses new calls, waits for those under way, and ends what is left after `timeout` seconds."""
+        """Refuses new calls, ends streams, waits for calls under way, and ends what is left after `timeout` seconds."""
         self._finish(timeout)
 
     def __enter__(self: _Client) -> _Client:
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self.close()
+    def __exit__(self, kind: object, *_: object) -> None:
+        # What an exception leaves waits for nobody.
+        self.close(5.0 if kind is None else 0)
 
 
 def _json(config: Union[str, Mapping[str, Any]]) -> bytes:

@@ -141,7 +141,8 @@ class Transport(httpx.BaseTransport):
         )
 
     def close(self) -> None:
-        self.client.close()
+        # As a connection pool, which waits for nobody.
+        self.client.close(0)
 
 
 class AsyncTransport(httpx.AsyncBaseTransport):
@@ -166,4 +167,4 @@ class AsyncTransport(httpx.AsyncBaseTransport):
         )
 
     async def aclose(self) -> None:
-        await self.client.aclose()
+        await self.client.aclose(0)

@@ -245,7 +245,7 @@ class Adapter(requests.adapters.BaseAdapter):
     def close(self) -> None:
         """Closes the client below. Those that were made for calls end with the last answer that is still read."""
         if self._given is not None:
-            self._given.close()
+            self._given.close(0)
         self._clients = {}
 
     def __getstate__(self) -> dict[str, Any]:
