@@ -84,6 +84,43 @@ class Transports(Served, unittest.TestCase):
         with self.assertRaises(httpx.RemoteProtocolError):
             self.client(self.hosts[:1], retry=False).get("/cut")
 
+    def test_limits_of_call_and_transport(self):
+        def limits(limit, content=None, **options):
+            transport = ahoy.httpx.Transport(self.hosts, **options)
+            self.addCleanup(transport.close)
+            extensions = {} if limit is None else {"timeout": limit.as_dict()}
+            request = httpx.Request("POST", "http://orders/", content=content, extensions=extensions)
+            found = ahoy.httpx._limits(request, transport._own)
+            return found and (found["timeout"], found["idle_timeout"])
+
+        forever, times = float("inf"), httpx.Timeout
+        self.assertEqual(limits(None, timeout=1), {})
+        self.assertEqual(limits(times(5)), (5, 5))
+        self.assertEqual(limits(times(5), timeout=1), (1, 5))
+        self.assertEqual(limits(times(5), timeout=30), (5, 5))
+        self.assertEqual(limits(times(5), options={"timeout": "1m30s"}), (5, 5))
+        self.assertEqual(limits(times(5), options={"timeout": "1500ms"}), (1.5, 5))
+        self.assertEqual(limits(times(None)), (forever, forever))
+        self.assertEqual(limits(times(None), timeout=30), (30, forever))
+        self.assertEqual(limits(times(10, read=None)), (forever, forever))
+        self.assertEqual(limits(times(1, connect=None)), (1, 1))
+        self.assertEqual(limits(times(1, connect=3)), (3, 1))
+        # What is drawn while it is sent takes time of its own.
+        self.assertEqual(limits(times(5, write=2), content=iter([b"a"])), (7, 5))
+        self.assertEqual(limits(times(5, write=2), content=b"a"), (5, 5))
+        with self.assertRaises(httpx.ReadTimeout):
+            self.client(self.hosts[:1], timeout=0.1).get("/slow?ms=5000")
+
+    def test_a_host_of_the_call_is_sent(self):
+        client = self.client(self.hosts[:1])
+        for headers, host in (({}, self.hosts[0]), ({"Host": "shop.example"}, "shop.example"), ({"Host": "orders"}, self.hosts[0])):
+            fields = dict(client.get("/echo", headers=headers).json()["headers"])
+            self.assertEqual({k.lower(): v for k, v in fields.items()}["host"], host)
+
+    def test_another_protocol_is_refused(self):
+        with self.assertRaisesRegex(httpx.LocalProtocolError, "Upgrade"):
+            self.client().get("/ok", headers={"Connection": "Upgrade", "Upgrade": "websocket"})
+
     def test_fields_and_lengths_are_the_program_s(self):
         client = self.client(self.hosts[:1])
         seen = client.post("/echo", files={"f": ("n.txt", b"content")}, headers={"x-text": b"na\xefve"}).json()

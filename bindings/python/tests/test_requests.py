@@ -6,6 +6,7 @@ import time
 import unittest
 
 import requests
+import urllib3
 
 import ahoy.requests
 from support import Served, answering, counts, eventually, kept
@@ -76,9 +77,30 @@ class Adapted(Served, unittest.TestCase):
             self.session(self.hosts[:1], retry=False).get("http://orders/cut")
         with self.assertRaises(requests.exceptions.InvalidSchema):
             self.session().get("http://orders/ok", verify=False)
-        self.assertEqual(ahoy.requests._limits((None, 0.1)), {"timeout": 3.1, "idle_timeout": 0.1})
+        with self.assertRaises(requests.exceptions.InvalidHeader):
+            self.session().get("http://orders/ok", headers={"Connection": "Upgrade", "Upgrade": "websocket"})
         with self.assertRaises(ValueError):
             self.session().get("http://orders/ok", timeout=(1, 2, 3))
+
+    def test_limits_are_near_those_of_requests(self):
+        forever, timeout = float("inf"), urllib3.Timeout
+        for given, head, piece in (
+            (1, 1, 1),
+            ((0.5, 2), 2, 2),
+            ((3, 2), 3, 2),
+            ((None, 0.1), 0.1, 0.1),
+            ((2, None), forever, forever),
+            (timeout(read=1), 1, 1),
+            (timeout(connect=1), forever, forever),
+            (timeout(total=3), 3, 3),
+            (timeout(total=3, read=1), 3, 1),
+            (timeout(total=1, connect=3, read=2), 1, 1),
+        ):
+            limits = ahoy.requests._limits(given)
+            self.assertEqual((limits["timeout"], round(limits["idle_timeout"], 1)), (head, piece), given)
+        self.assertEqual(ahoy.requests._limits(None), {})
+        answer = self.session(self.hosts[:1]).get("http://orders/ok", timeout=timeout(total=3))
+        self.assertEqual(answer.text, "hello")
 
     def test_uploads_that_raise_leave_nothing(self):
         session = self.session(self.hosts[:1])

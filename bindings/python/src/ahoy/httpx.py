@@ -5,17 +5,22 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, AsyncIterator, Iterator, NoReturn
 
 import httpx
 
 from . import errors
 from .asynchronous import AsyncClient, AsyncStreamedResponse
-from .client import Client
+from .client import BaseClient, Client
 from .request import AsyncUpload, Upload
 from .response import StreamedResponse
 
-# Framing is the library's own.
+_FOREVER = float("inf")
+# The library's limit on a call, where nothing sets one.
+_DEFAULT = "30s"
+_UNITS = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+# Framing and connections are the library's own.
 _OWN = {"connection", "content-length", "transfer-encoding", "keep-alive", "upgrade", "te"}
 
 _EXCEPTIONS: list[tuple[type[errors.Error], type[httpx.TransportError]]] = [
@@ -41,21 +46,45 @@ def _raise(error: errors.Error, request: httpx.Request) -> NoReturn:
     raise httpx.TransportError(str(error), request=request) from error
 
 
-def _options(request: httpx.Request, takes_paths: bool) -> dict[str, Any]:
+def _options(request: httpx.Request, takes_paths: bool, own: float) -> dict[str, Any]:
     if not takes_paths and request.url.scheme not in ("http", "https"):
         raise httpx.UnsupportedProtocol(f"{request.url.scheme!r} is neither http nor https", request=request)
+    if "upgrade" in request.headers:
+        raise httpx.LocalProtocolError("Upgrade: a connection of libahoy speaks nothing but HTTP", request=request)
     fields = [(k.decode("ascii"), v) for k, v in request.headers.raw]
-    kept = [(k, v) for k, v in fields if k.lower() not in _OWN and (k.lower() != "host" or not takes_paths)]
+    kept = [(k, v) for k, v in fields if k.lower() not in _OWN]
+    if takes_paths:
+        # httpx sets the host of the URL, which stands for the service; the endpoint's own goes in its place.
+        kept = [(k, v) for k, v in kept if k.lower() != "host" or v.lower() != request.url.netloc]
     if "accept-encoding" not in request.headers:
         # What the answer is coded in is the client's to say, and httpx's to decode.
         kept.append(("accept-encoding", b"identity"))
-    options: dict[str, Any] = {"headers": kept}
-    limits = request.extensions.get("timeout") or {}
-    read, connect = limits.get("read"), limits.get("connect")
-    if read is not None:
-        # Until the head of the answer both may pass, then read for each piece.
-        options.update(timeout=read + (connect or 0), idle_timeout=read)
-    return options
+    return {"headers": kept, **_limits(request, own)}
+
+
+def _limits(request: httpx.Request, own: float) -> dict[str, float]:
+    """httpx's limits, of which None is none: the larger of connect and read until the head of the answer, or what the
+    transport was made with where that is less; then read for each piece. What is drawn while it is sent has write beside.
+    """
+    limits = request.extensions.get("timeout")
+    if limits is None:
+        return {}
+    connect, read, write = (limits.get(key) for key in ("connect", "read", "write"))
+    if read is None:
+        return {"timeout": own, "idle_timeout": _FOREVER}
+    drawn = not isinstance(request.stream, httpx.ByteStream)
+    sending = 0.0 if not drawn else _FOREVER if write is None else write
+    return {"timeout": min(max(connect or 0, read) + sending, own), "idle_timeout": read}
+
+
+def _own_limit(client: BaseClient, given: float | None) -> float:
+    """The limit on a call that a client was made with, in seconds; none where it was left at the default."""
+    if given is not None:
+        return given
+    value = str(client.settings["timeout"])
+    if value in ("forever", "off", _DEFAULT):
+        return _FOREVER
+    return sum(float(number) * _UNITS[unit] for number, unit in re.findall(r"([0-9.]+)([a-z]+)", value))
 
 
 def _path(request: httpx.Request, takes_paths: bool) -> str:
@@ -125,10 +154,11 @@ class Transport(httpx.BaseTransport):
 
     def __init__(self, *arguments: Any, client: Client | None = None, **options: Any) -> None:
         self.client = client or Client(*arguments, **options)
+        self._own = _own_limit(self.client, options.get("timeout"))
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         paths = self.client.takes_paths
-        options = _options(request, paths)
+        options = _options(request, paths, self._own)
         try:
             response = self.client.stream(request.method, _path(request, paths), content=_content(request), **options)
         except errors.Error as error:
@@ -150,10 +180,11 @@ class AsyncTransport(httpx.AsyncBaseTransport):
 
     def __init__(self, *arguments: Any, client: AsyncClient | None = None, **options: Any) -> None:
         self.client = client or AsyncClient(*arguments, **options)
+        self._own = _own_limit(self.client, options.get("timeout"))
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         paths = self.client.takes_paths
-        options, content = _options(request, paths), await _async_content(request)
+        options, content = _options(request, paths, self._own), await _async_content(request)
         try:
             streaming = self.client.stream(request.method, _path(request, paths), content=content, **options)
             response = await streaming.__aenter__()

@@ -28,7 +28,7 @@ from .client import Client
 from .request import Upload
 from .response import StreamedResponse
 
-# Framing is the library's own.
+# Framing and connections are the library's own.
 _OWN = {"connection", "content-length", "transfer-encoding", "keep-alive", "upgrade", "te"}
 _EXCEPTIONS: list[tuple[type[errors.Error], type[requests.RequestException]]] = [
     (errors.InvalidArgumentError, requests.exceptions.InvalidURL),
@@ -39,8 +39,7 @@ _EXCEPTIONS: list[tuple[type[errors.Error], type[requests.RequestException]]] = 
     (errors.BodyTooLargeError, requests.exceptions.ContentDecodingError),
 ]
 _PIECE = 65536
-# Until the head of the answer, where a call limits reading alone: the library's own limit on connecting.
-_CONNECT = 3.0
+_FOREVER = float("inf")
 
 
 def _raise(error: errors.Error, request: PreparedRequest, proxied: bool) -> NoReturn:
@@ -281,6 +280,8 @@ def _authorities(path: str) -> bytes:
 
 def _sent(request: PreparedRequest) -> list[tuple[str, bytes]]:
     fields = [(_text(k), _bytes(v)) for k, v in (request.headers or {}).items()]
+    if any(k.lower() == "upgrade" for k, _ in fields):
+        raise requests.exceptions.InvalidHeader("Upgrade: a connection of libahoy speaks nothing but HTTP", request=request)
     kept = [(k, v) for k, v in fields if k.lower() not in _OWN]
     if not any(k.lower() == "accept-encoding" for k, _ in kept):
         # What the answer is coded in is the Session's to say, and urllib3's to decode.
@@ -324,7 +325,9 @@ def _target(url: str, takes_paths: bool) -> str:
 
 
 def _limits(timeout: Any) -> dict[str, float]:
-    """requests' limit, or its pair of connect and read: until the head of the answer both, then read for each piece."""
+    """requests' limit, or its pair of connect and read: the larger of the two until the head of the answer, and what
+    urllib3 calls the total where that is less; then read for each piece.
+    """
     if timeout is None:
         return {}
     if isinstance(timeout, tuple):
@@ -336,7 +339,14 @@ def _limits(timeout: Any) -> dict[str, float]:
         timeout = Timeout(connect=connect, read=read)
     elif not isinstance(timeout, Timeout):
         timeout = Timeout(connect=timeout, read=timeout)
-    connect, read = (t if isinstance(t, (int, float)) else None for t in (timeout.connect_timeout, timeout.read_timeout))
-    if read is None:
-        return {"timeout": float("inf"), "idle_timeout": float("inf")}
-    return {"timeout": (_CONNECT if connect is None else connect) + read, "idle_timeout": read}
+    # Of a total, urllib3 tells what is left for reading once a connection was begun.
+    begun = timeout.clone()
+    begun.start_connect()
+    total, read, connect = map(_limit, (begun.total, begun.read_timeout, begun.connect_timeout))
+    head = read if connect == _FOREVER else max(connect, read)
+    return {"timeout": min(head, total), "idle_timeout": read}
+
+
+def _limit(value: Any) -> float:
+    """A limit in seconds: urllib3 has None and a mark of its own for none."""
+    return value if isinstance(value, (int, float)) else _FOREVER
