@@ -67,7 +67,9 @@ class CallQueue:
             # Nobody takes what still comes: a response in it goes with its completion.
             if self._waiting.pop(tag, None) is not None and self._process == os.getpid():
                 self._bells.pop(tag, None)
-                check(lib.ahoy_queue_cancel, self._handle.pointer, tag)
+                # Where both are collected together, the queue may have gone first, and has ended its calls.
+                if self._handle.pointer is not None:
+                    check(lib.ahoy_queue_cancel, self._handle.pointer, tag)
 
     async def _fed(self, body: Fed, bell: Bell, waiter: Any) -> None:
         """Brings a body, for as long as its call has not ended."""
@@ -96,6 +98,8 @@ class CallQueue:
 
     def drain(self) -> None:
         """Hands out all completions that are there."""
+        if self._process != os.getpid():
+            return  # The parent's, in a loop that was forked.
         self.wakes += 1
         count, error = ctypes.c_size_t(_BATCH), ctypes.c_void_p()
         while count.value == _BATCH:
@@ -146,20 +150,23 @@ class _LoopBell:
 class LoopQueue(CallQueue):
     """The queue of an event loop of asyncio."""
 
-    _queues: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, LoopQueue] = weakref.WeakKeyDictionary()
+    # The loop keeps its queue, by the descriptor that it watches. Here it would keep the loop in turn, for which the futures
+    # of the calls under way are made.
+    _queues: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, weakref.ref[LoopQueue]] = weakref.WeakKeyDictionary()
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__()
         self._loop = weakref.ref(loop)
-        # A method of the queue would keep the loop, which is its key, alive.
-        loop.add_reader(self.descriptor, _drain, weakref.ref(self))
+        loop.add_reader(self.descriptor, self.drain)
 
     @classmethod
     def of(cls, loop: asyncio.AbstractEventLoop) -> LoopQueue:
         """The queue of a loop, in this process."""
-        queue = cls._queues.get(loop)
+        known = cls._queues.get(loop)
+        queue = known() if known is not None else None
         if queue is None or queue._process != os.getpid():
-            queue = cls._queues[loop] = cls(loop)
+            queue = cls(loop)
+            cls._queues[loop] = weakref.ref(queue)
         return queue
 
     def _waiter(self) -> asyncio.Future[Handle | None]:
@@ -215,12 +222,6 @@ def _seen(future: asyncio.Future[Any]) -> None:
     """Keeps a future that nobody awaits any more from telling that its exception was not seen."""
     if future.done() and not future.cancelled():
         future.exception()
-
-
-def _drain(queue: weakref.ref[LoopQueue]) -> None:
-    found = queue()
-    if found is not None:
-        found.drain()
 
 
 class Relay:
