@@ -1,5 +1,6 @@
 """The same client in trio."""
 
+import asyncio
 import threading
 import time
 import unittest
@@ -161,6 +162,27 @@ class Calls(Served, unittest.TestCase):
                 self.assertIn("content-length", {name.lower() for name in fields})
 
         trio.run(main)
+
+    def test_trio_as_a_guest_of_asyncio(self):
+        async def guest():
+            async with ahoy.AsyncClient(self.hosts[:1]) as client:
+                async with client.stream("GET", "/drip?n=5&ms=1") as response:
+                    self.assertEqual(await response.aread(), b".....")
+                with trio.move_on_after(0.05) as scope:
+                    await client.get("/slow?ms=20000", timeout=30)
+                return scope.cancelled_caught
+
+        async def main():
+            loop = asyncio.get_running_loop()
+            ended = loop.create_future()
+            trio.lowlevel.start_guest_run(
+                guest, run_sync_soon_threadsafe=loop.call_soon_threadsafe, done_callback=ended.set_result
+            )
+            async with ahoy.AsyncClient(self.hosts[:1]) as client:
+                text = (await client.get("/ok")).text
+            return text, (await asyncio.wait_for(ended, 20)).unwrap()
+
+        self.assertEqual(asyncio.run(main()), ("hello", True))
 
 
 if __name__ == "__main__":

@@ -247,12 +247,10 @@ class Relay:
 
 def queue_here() -> CallQueue:
     """The queue of what runs the calling task."""
-    try:
-        return LoopQueue.of(asyncio.get_running_loop())
-    except RuntimeError:
-        # A program that runs trio has imported it.
-        if "trio" not in sys.modules:
-            raise
-    from ._trio import TrioQueue
+    # A program that runs trio has imported it.
+    if "trio" in sys.modules:
+        from ._trio import TrioQueue
 
-    return TrioQueue.here()
+        if TrioQueue.is_here():
+            return TrioQueue.here()
+    return LoopQueue.of(asyncio.get_running_loop())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import functools
 import importlib
@@ -72,6 +73,18 @@ class TrioQueue(CallQueue):
         super().__init__()
         self._token: Any = trio.lowlevel.current_trio_token()
         trio.lowlevel.spawn_system_task(self._watch)
+
+    @staticmethod
+    def is_here() -> bool:
+        """Whether a task of trio calls, which may be a guest in a loop of asyncio, and not one of asyncio in trio."""
+        try:
+            trio.lowlevel.current_task()
+        except RuntimeError:
+            return False
+        try:
+            return asyncio.current_task() is None
+        except RuntimeError:
+            return True
 
     @classmethod
     def here(cls) -> TrioQueue:
