@@ -60,6 +60,11 @@ class Calls(Served, unittest.IsolatedAsyncioTestCase):
         async with self.client.stream("GET", "/events") as response:
             self.assertEqual([e.data async for e in response.events()], ["one", "two\nlines", "three"])
 
+    async def test_a_timeout_is_one_of_asyncio_s(self):
+        with self.assertRaises(asyncio.TimeoutError):
+            await self.client.get("/slow?ms=5000", timeout=0.05)
+        self.assertTrue(issubclass(ahoy.DeadlineError, (TimeoutError, ahoy.Error)))
+
     async def test_a_body_that_comes_faster_than_it_is_read_lets_other_tasks_run(self):
         async with self.client.stream("GET", "/drip?n=500&ms=20") as response:
             response._reader._poll = lambda _: b"."

@@ -274,6 +274,9 @@ class Calls(Served, unittest.TestCase):
             (TypeError, "timeout", lambda: client.close("5")),
             (TypeError, "make a client in each process", lambda: pickle.dumps(client)),
             (TypeError, "make a client in each process", lambda: copy.deepcopy(client)),
+            (TypeError, "make a client in each process", lambda: copy.copy(client)),
+            (TypeError, "make a client in each process", lambda: copy.copy(client.balancer)),
+            (TypeError, "config is a mapping or text, and not 3", lambda: ahoy.Client(config=3)),
             (TypeError, "make a client in each process", lambda: pickle.dumps(client.balancer)),
             (TypeError, "cert", lambda: ahoy.Client(self.hosts, cert="file.pem")),
             (TypeError, "on_request", lambda: ahoy.Client(self.hosts, on_request=5)),
@@ -712,6 +715,32 @@ class Calls(Served, unittest.TestCase):
             for thread in threads:
                 thread.join()
         self.assertEqual(sum(lengths), 8000000)
+
+    def test_a_charset_that_is_no_text_is_read_as_utf_8(self):
+        for charset in ("hex", "base64", "rot13", "zip", "idna", "undefined", "no-such"):
+            answer = f"HTTP/1.1 200 OK\r\ncontent-type: text/plain; charset={charset}\r\ncontent-length: 2\r\n\r\n"
+            with answering(answer.encode() + "\xe9".encode()) as (host, _), ahoy.Client([host]) as client:
+                self.assertEqual(client.get("/").text, "\xe9", charset)
+                with client.stream("GET", "/") as response:
+                    self.assertEqual("".join(response.iter_text()), "\xe9", charset)
+
+    def test_an_error_of_a_status_tells_it(self):
+        client = self.client(hosts=self.hosts[:1])
+        with self.assertRaises(ahoy.StatusError) as caught:
+            client.get("/status?c=404").raise_for_status()
+        self.assertEqual((caught.exception.http_status, caught.exception.response.status), (404, 404))
+        with client.stream("GET", "/status?c=404") as response, self.assertRaises(ahoy.StatusError) as caught:
+            response.raise_for_status()
+        self.assertEqual((caught.exception.http_status, caught.exception.response), (404, None))
+        with self.assertRaises(ahoy.StatusError) as caught:
+            self.client(options={"fail_on_status": True}).get("/status?c=404")
+        self.assertEqual(caught.exception.http_status, 404)
+
+    def test_settings_and_queries_in_further_forms(self):
+        client = self.client(options={"retry_statuses": [500, 503]}, retry=ahoy.Retry(options={"statuses": (429, "502")}))
+        self.assertEqual(client.settings["retry"]["statuses"], "500,503")
+        for given, target in (("q=a b&r=\xe9%20", "/echo?q=a%20b&r=%C3%A9%20"), (b"a=b", "/echo?a=b"), (b"a=\xff", "/echo?a=%FF")):
+            self.assertEqual(client.get("/echo", params=given).json()["target"], target)
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from ._library import lib
 from .errors import raise_error
 
 Out = ctypes.c_void_p
+_NOT_COPIED = "what holds live connections is not pickled or copied: make a client in each process"
 
 
 class Handle:
@@ -36,7 +37,14 @@ class Handle:
 
     def __reduce__(self) -> tuple[Any, ...]:
         # What holds one is a client, a balancer, a request or a stream.
-        raise TypeError("what holds live connections is not pickled or copied: make a client in each process")
+        raise TypeError(_NOT_COPIED)
+
+
+class NotCopied:
+    """What holds a handle: a copy would share it, and end with it."""
+
+    def __copy__(self) -> Any:
+        raise TypeError(_NOT_COPIED)
 
 
 def check(function: Any, *arguments: Any) -> None:

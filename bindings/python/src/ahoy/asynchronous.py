@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import builtins
 import codecs
 import contextlib
 from typing import Any, AsyncIterator, TypeVar, Union
 
 from . import errors
-from ._handle import Handle, check
+from ._handle import Handle, NotCopied, check
 from ._library import lib
 from ._queue import Relay, queue_here
 from .client import BaseClient
@@ -18,6 +20,10 @@ from .response import BaseResponse, Lines, Response, StreamedResponse
 from .sse import Event, parse_async
 
 _AsyncClient = TypeVar("_AsyncClient", bound="AsyncClient")
+
+if asyncio.TimeoutError is not builtins.TimeoutError:
+    # Up to 3.10 asyncio has one of its own. Here, since errors does without asyncio, which takes long to import.
+    errors.TimeoutError.__bases__ += (asyncio.TimeoutError,)
 
 
 class AsyncClient(BaseClient):
@@ -155,7 +161,7 @@ class _Streaming:
             self._response.close()
 
 
-class AsyncStreamedResponse(BaseResponse):
+class AsyncStreamedResponse(NotCopied, BaseResponse):
     """An answer whose body is read while it comes."""
 
     def __init__(self, handle: Handle, request: Request | None = None) -> None:

@@ -10,7 +10,7 @@ from typing import Any, Callable, Iterable, Sequence, Union
 
 from . import errors
 from ._callbacks import keep, plain
-from ._handle import Handle, check, decode, given, milliseconds, take, text
+from ._handle import Handle, NotCopied, check, decode, given, milliseconds, take, text
 from ._library import lib
 from .response import SLICE_MS
 from .settings import Settings, apply
@@ -190,7 +190,7 @@ class Endpoint:
         return f"<Endpoint {self.url} {self.state}>"
 
 
-class Balancer:
+class Balancer(NotCopied):
     """Chooses an endpoint for each attempt. Clients that share one share its circuits."""
 
     def __init__(

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Callable, Iterator, Mapping, TypeVar, Uni
 
 from . import errors
 from ._callbacks import keep, plain
-from ._handle import Handle, check, flag, given, milliseconds, take, text
+from ._handle import Handle, NotCopied, check, flag, given, milliseconds, take, text
 from ._library import lib
 from .balancer import Balancer, Hosts, chosen_balancer
 from .headers import Auth, HeaderInput, authorized, encoded, pairs
@@ -55,7 +55,7 @@ _LOOKS_EVERY = 0.005
 _FORMATS = {"openmetrics": 0, "prometheus": 1}
 
 
-class BaseClient:
+class BaseClient(NotCopied):
     """What the clients for threads and for asyncio have in common: how they are set up, and what they tell."""
 
     def __init__(
@@ -440,6 +440,8 @@ class Client(BaseClient):
 
 
 def _json(config: Union[str, Mapping[str, Any]]) -> bytes:
+    if not isinstance(config, (str, Mapping)):
+        raise TypeError(f"config is a mapping or text, and not {config!r}")
     return given("config", config if isinstance(config, str) else json_module.dumps(config))
 
 

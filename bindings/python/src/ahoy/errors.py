@@ -26,7 +26,7 @@ class Error(Exception):
     attempts: tuple[Attempt, ...] = ()
     """What was tried, in order."""
     response: Response | None = None
-    """The answer, where `fail_on_status` made an error of it."""
+    """The answer, where `fail_on_status` or `raise_for_status` made an error of it."""
 
 
 class InvalidArgumentError(Error, ValueError):
@@ -98,7 +98,10 @@ class BodyTooLargeError(Error):
 
 
 class StatusError(Error):
-    """The answer has a status of 400 or above."""
+    """The answer has a status of 400 or above: `http_status`. Its `response` is the answer, unless that is streamed."""
+
+    http_status: int = 0
+    """The status of the answer, such as 404; `status` is the library's number for this kind of error."""
 
 
 class OverloadedError(Error):
@@ -202,6 +205,8 @@ def read_error(pointer: int) -> Error:
         from .response import copied
 
         error.response = copied(answer)
+        if isinstance(error, StatusError):
+            error.http_status = error.response.status
     return error
 
 

@@ -18,7 +18,7 @@ from .headers import Auth, HeaderInput, authorized, encoded, pairs
 Content = Union[bytes, bytearray, memoryview, str, Iterable[bytes], AsyncIterable[bytes], None]
 Data = Union[Mapping[str, Any], Sequence[tuple[str, Any]], Content]
 Key = Union[bytes, bytearray, memoryview, str]
-Params = Union[Mapping[str, Any], Sequence[tuple[str, Any]], str, None]
+Params = Union[Mapping[str, Any], Sequence[tuple[str, Any]], str, bytes, None]
 
 _UNKNOWN_LENGTH = 2**64 - 1
 _END, _DATA, _NOT_READY, _FAILED = 0, 1, 2, 3
@@ -174,9 +174,12 @@ def with_params(path: str, params: Params) -> str:
         path = quote(path, safe=_SAFE)
     if not params:
         return path
-    if not isinstance(params, (str, Mapping, Iterable)):
+    if isinstance(params, (str, bytes)):
+        query = quote(params, safe=_SAFE)
+    elif isinstance(params, Iterable):
+        query = _urlencoded(params)
+    else:
         raise TypeError(f"params are a mapping, pairs or text, and not {params!r}")
-    query = params if isinstance(params, str) else _urlencoded(params)
     return f"{path}{'&' if '?' in path else '?'}{query}" if query else path
 
 

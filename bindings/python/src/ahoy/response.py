@@ -13,7 +13,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Iterator, TypeVar
 
 from . import errors
-from ._handle import Handle, check, decode, take
+from ._handle import Handle, NotCopied, check, decode, take
 from ._library import lib
 from .attempts import Attempt
 from .headers import Headers, decoded
@@ -127,8 +127,11 @@ class BaseResponse:
 
     def _encoding(self) -> str:
         try:
-            return codecs.lookup(self.charset or "utf-8").name
-        except LookupError:
+            name = codecs.lookup(self.charset or "utf-8").name
+            # Some give bytes, such as hex, and some take no replacements, such as idna.
+            b"a".decode(name, "replace")
+            return name
+        except (LookupError, UnicodeError):
             return "utf-8"
 
     def raise_for_status(self: _Answer) -> _Answer:
@@ -136,7 +139,7 @@ class BaseResponse:
         if self.ok:
             return self
         error = errors.StatusError(f"{self.endpoint} answered {self.status} {self.reason_phrase}".rstrip())
-        error.code, error.status = "AHOY_E_HTTP_STATUS", 501
+        error.code, error.status, error.http_status = "AHOY_E_HTTP_STATUS", 501, self.status
         error.response = self if isinstance(self, Response) else None
         raise error
 
@@ -214,7 +217,7 @@ class LentResponse(Response):
         return memoryview(self.content)
 
 
-class StreamedResponse(BaseResponse):
+class StreamedResponse(NotCopied, BaseResponse):
     """An answer whose body is read while it comes. Leaving its `with` block ends the exchange."""
 
     def __init__(self, handle: Handle, request: Request | None = None) -> None:

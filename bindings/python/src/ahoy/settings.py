@@ -6,17 +6,17 @@ Keys go through unchecked, so a newer library brings its settings without a newe
 from __future__ import annotations
 
 import datetime
-from typing import Any, Mapping, Union
+from typing import Any, Mapping, Sequence, Union
 
 from ._handle import check, given, milliseconds
 from ._library import lib
 
-Value = Union[str, int, float, bool, datetime.timedelta, None]
+Value = Union[str, int, float, bool, datetime.timedelta, None, Sequence[Union[str, int]]]
 Settings = Mapping[str, Value]
 
 
 def written(value: Value) -> str:
-    """A value as text: `off` for None, milliseconds for a timedelta."""
+    """A value as text: `off` for None, milliseconds for a timedelta, a list with commas."""
     if value is None:
         return "off"
     if isinstance(value, bool):
@@ -25,6 +25,8 @@ def written(value: Value) -> str:
         span = value.total_seconds() * 1000
         # Less than one is rounded up, for 0 would mean: do not wait.
         return f"{max(1, round(span)) if span > 0 else round(span)}ms"
+    if isinstance(value, (list, tuple)):
+        return ",".join(map(written, value))
     return str(value)
 
 
