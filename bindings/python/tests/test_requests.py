@@ -4,6 +4,7 @@ import io
 import pickle
 import time
 import unittest
+import unittest.mock
 
 import requests
 import urllib3
@@ -48,11 +49,35 @@ class Adapted(Served, unittest.TestCase):
 
     def test_a_close_waits_for_no_stream(self):
         session = self.session(self.hosts[:1])
-        held = session.get("http://orders/drip?n=500&ms=20", stream=True)
-        begun = time.monotonic()
-        session.close()
-        self.assertIsNotNone(held)
-        self.assertLess(time.monotonic() - begun, 2)
+        with session.get("http://orders/drip?n=30&ms=5", stream=True) as answer:
+            begun = time.monotonic()
+            session.close()
+            self.assertLess(time.monotonic() - begun, 2)
+            # As with requests' own adapter, an answer outlives its session, which may be used again.
+            self.assertEqual(answer.content, b"." * 30)
+        self.assertEqual(session.get("http://orders/ok").text, "hello")
+
+    def test_a_close_ends_a_client_that_was_given(self):
+        session, client = requests.Session(), ahoy.Client(self.hosts[:1])
+        session.mount("http://", ahoy.requests.Adapter(client=client))
+        with session.get("http://orders/drip?n=2&ms=20000", stream=True) as answer:
+            begun = time.monotonic()
+            session.close()
+            self.assertLess(time.monotonic() - begun, 2)
+            with self.assertRaises(requests.exceptions.ChunkedEncodingError):
+                answer.content
+        with self.assertRaises(ahoy.ClosedError):
+            client.get("/ok")
+
+    def test_authorities_of_a_call_are_refused(self):
+        session = self.session(self.hosts[:1])
+        session.mount("https://", session.adapters["http://"])
+        with self.assertRaises(requests.exceptions.InvalidSchema):
+            session.get("https://orders/ok", verify="/no/such.pem")
+        # As there, it means nothing to a URL of http.
+        self.assertEqual(session.get("http://orders/ok", verify="/no/such.pem").text, "hello")
+        with unittest.mock.patch.dict("os.environ", {"REQUESTS_CA_BUNDLE": "/some.pem"}):
+            self.assertEqual(session.get("https://orders/ok").text, "hello")
 
     def test_uploads(self):
         session = self.session(self.hosts[:1])

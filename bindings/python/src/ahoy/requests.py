@@ -143,19 +143,24 @@ class Adapter(requests.adapters.BaseAdapter):
 
     def __init__(self, *arguments: Any, client: Client | None = None, **options: Any) -> None:
         super().__init__()
-        if client is None and (arguments or {"hosts", "config", "base_url"} & set(options)):
-            client = Client(*arguments, **options)
-        self._given = client
-        self._options: dict[str, Any] = {"retry": False, "warn_unclosed": False, **options}
+        self._given, self._arguments = client, arguments
+        self._has_hosts = client is None and bool(arguments or {"hosts", "config", "base_url"} & set(options))
+        defaults = {"warn_unclosed": False} if self._has_hosts else {"retry": False, "warn_unclosed": False}
+        self._options: dict[str, Any] = {**defaults, **options}
         self._clients: dict[Any, Client] = {}
-        if client is None and options:
+        if self._has_hosts or (client is None and options):
             # A wrong option is told here, and not by the first call.
-            self._client_of(True, None, None)
+            _ = self.client
 
     @property
     def client(self) -> Client:
         """The client below."""
         return self._given or self._client_of(True, None, None)
+
+    @property
+    def _is_fixed(self) -> bool:
+        """Whether all calls have one client, whose TLS and proxy are its own."""
+        return self._given is not None or self._has_hosts
 
     def send(
         self,
@@ -166,7 +171,7 @@ class Adapter(requests.adapters.BaseAdapter):
         cert: Any = None,
         proxies: Mapping[str, str] | None = None,
     ) -> requests.Response:
-        """Sends one request. With hosts, TLS is the Client's: `verify=False` and `cert` of a call are refused."""
+        """Sends one request. With hosts, TLS is the Client's: `cert` of a call is refused, and so is a `verify` that differs."""
         url = request.url or ""
         client, proxied = self._chosen(url, verify, cert, proxies)
         options: dict[str, Any] = {"headers": _sent(request), "content": _content(request), **_limits(timeout)}
@@ -177,10 +182,10 @@ class Adapter(requests.adapters.BaseAdapter):
         return self._response(answer, request, client)
 
     def _chosen(self, url: str, verify: Any, cert: Any, proxies: Any) -> tuple[Client, bool]:
-        if self._given is not None:
-            if verify is False or cert is not None:
+        if self._is_fixed:
+            if verify is False or cert is not None or self._names_authorities(url, verify):
                 raise requests.exceptions.InvalidSchema("verify and cert belong to the Client below this adapter")
-            return self._given, False
+            return self.client, False
         proxy = _proxy(url, proxies)
         if not url.lower().startswith("https:"):
             return self._client_of(True, None, proxy), proxy is not None
@@ -189,12 +194,18 @@ class Adapter(requests.adapters.BaseAdapter):
         pair = (cert, cert) if isinstance(cert, str) else tuple(cert) if cert else None
         return self._client_of(True if verify is None else verify, pair, proxy), proxy is not None
 
+    def _names_authorities(self, url: str, verify: Any) -> bool:
+        """Whether a call wants other authorities than the client has. A Session takes some from the environment itself."""
+        known = (os.environ.get("REQUESTS_CA_BUNDLE"), os.environ.get("CURL_CA_BUNDLE"), self._options.get("verify"))
+        return isinstance(verify, str) and url.lower().startswith("https:") and verify not in known
+
     def _client_of(self, verify: bool | str, cert: Any, proxy: str | None) -> Client:
         key = (verify, cert, proxy)
         found = self._clients.get(key)
         if found is None:
             # Two threads may both make one: the first stays, the other is let go.
-            found = self._clients.setdefault(key, self._made(verify, cert, proxy))
+            made = Client(*self._arguments, **self._options) if self._has_hosts else self._made(verify, cert, proxy)
+            found = self._clients.setdefault(key, made)
         return found
 
     def _made(self, verify: bool | str, cert: Any, proxy: str | None) -> Client:
@@ -242,15 +253,16 @@ class Adapter(requests.adapters.BaseAdapter):
         return response
 
     def close(self) -> None:
-        """Closes the client below. Those that were made for calls end with the last answer that is still read."""
+        """Closes a client that was given. Those that were made here end with the last answer that is still read, and the next
+        call makes another one."""
         if self._given is not None:
             self._given.close(0)
         self._clients = {}
 
     def __getstate__(self) -> dict[str, Any]:
-        if self._given is not None:
+        if self._is_fixed:
             raise TypeError("an adapter with hosts holds live connections and cannot be pickled")
-        return {"_given": None, "_options": self._options}
+        return {"_given": None, "_arguments": (), "_has_hosts": False, "_options": self._options}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state, _clients={})
