@@ -7,6 +7,7 @@ import asyncio
 import gc
 import importlib.util
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -64,6 +65,13 @@ class Acceptance(Served, unittest.TestCase):
         command = [sys.executable, "-m", "mypy", "--strict", "--no-error-summary", str(HERE / "typed_example.py")]
         ended = subprocess.run(command, capture_output=True, text=True, cwd=HERE.parent / "src")
         self.assertEqual((ended.returncode, ended.stdout), (0, ""))
+
+    @unittest.skipUnless(importlib.util.find_spec("mypy"), "mypy is not installed")
+    def test_01_types_find_a_misspelt_option(self):
+        program = "import ahoy; c = ahoy.Client(); c.get('/', timeout=1); c.get('/', tiemout=1); c.post('/', b'', json=1)"
+        command = [sys.executable, "-m", "mypy", "--strict", "--no-error-summary", "-c", program]
+        ended = subprocess.run(command, capture_output=True, text=True, cwd=HERE.parent / "src")
+        self.assertEqual(re.findall("error: (.*);", ended.stdout), ['Unexpected keyword argument "tiemout" for "get" of "Client"'])
 
     def test_02_awaits_share_their_wakes(self):
         # A server that takes longer for an answer than the loop does has each answer wake it.

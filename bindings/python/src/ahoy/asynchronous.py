@@ -6,7 +6,7 @@ import asyncio
 import builtins
 import codecs
 import contextlib
-from typing import Any, AsyncIterator, TypeVar, Union
+from typing import TYPE_CHECKING, Any, AsyncIterator, TypeVar, Union
 
 from . import errors
 from ._handle import Handle, NotCopied, check
@@ -18,6 +18,9 @@ from .hooks import Deliver
 from .request import Content, Data, Key, Params, Request, build
 from .response import BaseResponse, Lines, Response, StreamedResponse
 from .sse import Event, parse_async
+
+if TYPE_CHECKING:
+    from ._options import BodyOptions, CallOptions, StreamOptions, Unpack
 
 _AsyncClient = TypeVar("_AsyncClient", bound="AsyncClient")
 
@@ -33,31 +36,31 @@ class AsyncClient(BaseClient):
     the loop that used the client last.
     """
 
-    async def get(self, path: str, **options: Any) -> Response:
+    async def get(self, path: str, **options: Unpack[CallOptions]) -> Response:
         """Sends a GET. See `request` for the options."""
         return await self.request("GET", path, **options)
 
-    async def head(self, path: str, **options: Any) -> Response:
+    async def head(self, path: str, **options: Unpack[CallOptions]) -> Response:
         """Sends a HEAD."""
         return await self.request("HEAD", path, **options)
 
-    async def options(self, path: str, **options: Any) -> Response:
+    async def options(self, path: str, **options: Unpack[CallOptions]) -> Response:
         """Sends an OPTIONS."""
         return await self.request("OPTIONS", path, **options)
 
-    async def delete(self, path: str, **options: Any) -> Response:
+    async def delete(self, path: str, **options: Unpack[CallOptions]) -> Response:
         """Sends a DELETE."""
         return await self.request("DELETE", path, **options)
 
-    async def post(self, path: str, content: Content = None, **options: Any) -> Response:
+    async def post(self, path: str, content: Content = None, **options: Unpack[BodyOptions]) -> Response:
         """Sends a POST."""
         return await self.request("POST", path, content=content, **options)
 
-    async def put(self, path: str, content: Content = None, **options: Any) -> Response:
+    async def put(self, path: str, content: Content = None, **options: Unpack[BodyOptions]) -> Response:
         """Sends a PUT."""
         return await self.request("PUT", path, content=content, **options)
 
-    async def patch(self, path: str, content: Content = None, **options: Any) -> Response:
+    async def patch(self, path: str, content: Content = None, **options: Unpack[BodyOptions]) -> Response:
         """Sends a PATCH."""
         return await self.request("PATCH", path, content=content, **options)
 
@@ -98,7 +101,7 @@ class AsyncClient(BaseClient):
         )
         return Response(await self._submit(request), request)
 
-    def stream(self, method: str, path: str, **options: Any) -> _Streaming:
+    def stream(self, method: str, path: str, **options: Unpack[StreamOptions]) -> _Streaming:
         """`async with client.stream("GET", path) as response:` gives the answer when its head came."""
         return _Streaming(self, method, path, options)
 
@@ -146,7 +149,7 @@ class AsyncClient(BaseClient):
 
 
 class _Streaming:
-    def __init__(self, client: AsyncClient, method: str, path: str, options: dict[str, Any]) -> None:
+    def __init__(self, client: AsyncClient, method: str, path: str, options: StreamOptions) -> None:
         self._client = client
         self._request = build(method, path, streamed=True, **options)
         self._response: AsyncStreamedResponse | None = None

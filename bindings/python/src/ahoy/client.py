@@ -45,6 +45,7 @@ from .statistics import Sample, samples
 from .tracing import Tracing
 
 if TYPE_CHECKING:
+    from ._options import BodyOptions, CallOptions, StreamOptions, Unpack
     from .asynchronous import AsyncStreamedResponse
 
 _Client = TypeVar("_Client", bound="Client")
@@ -291,31 +292,31 @@ class BaseClient(NotCopied):
 class Client(BaseClient):
     """A client whose methods wait for the answer. Any number of threads may use it at once; it survives a fork."""
 
-    def get(self, path: str, **options: Any) -> Response:
+    def get(self, path: str, **options: Unpack[CallOptions]) -> Response:
         """Sends a GET. See `request` for the options."""
         return self.request("GET", path, **options)
 
-    def head(self, path: str, **options: Any) -> Response:
+    def head(self, path: str, **options: Unpack[CallOptions]) -> Response:
         """Sends a HEAD."""
         return self.request("HEAD", path, **options)
 
-    def options(self, path: str, **options: Any) -> Response:
+    def options(self, path: str, **options: Unpack[CallOptions]) -> Response:
         """Sends an OPTIONS."""
         return self.request("OPTIONS", path, **options)
 
-    def delete(self, path: str, **options: Any) -> Response:
+    def delete(self, path: str, **options: Unpack[CallOptions]) -> Response:
         """Sends a DELETE."""
         return self.request("DELETE", path, **options)
 
-    def post(self, path: str, content: Content = None, **options: Any) -> Response:
+    def post(self, path: str, content: Content = None, **options: Unpack[BodyOptions]) -> Response:
         """Sends a POST."""
         return self.request("POST", path, content=content, **options)
 
-    def put(self, path: str, content: Content = None, **options: Any) -> Response:
+    def put(self, path: str, content: Content = None, **options: Unpack[BodyOptions]) -> Response:
         """Sends a PUT."""
         return self.request("PUT", path, content=content, **options)
 
-    def patch(self, path: str, content: Content = None, **options: Any) -> Response:
+    def patch(self, path: str, content: Content = None, **options: Unpack[BodyOptions]) -> Response:
         """Sends a PATCH."""
         return self.request("PATCH", path, content=content, **options)
 
@@ -369,7 +370,7 @@ class Client(BaseClient):
         )
         return Response(Handle(self._send(request), lib.ahoy_response_free), request)
 
-    def stream(self, method: str, path: str, **options: Any) -> StreamedResponse:
+    def stream(self, method: str, path: str, **options: Unpack[StreamOptions]) -> StreamedResponse:
         """Sends a request and returns when the head of the answer came; the body is read as it comes.
 
         Takes what `request` takes, and `idle_timeout`: seconds for each piece of the body. Use it in a `with` block, whose

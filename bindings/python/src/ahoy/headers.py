@@ -77,8 +77,8 @@ def pairs(fields: HeaderInput) -> list[tuple[str, str]]:
         raise TypeError(f"headers are a mapping or pairs, and not {fields!r}")
     if not isinstance(fields, Mapping):
         return [_pair(field) for field in fields]
-    found = []
-    for name, values in fields.items():
+    found, given = [], fields  # type: list[tuple[str, str]], Mapping[str, Any]
+    for name, values in given.items():
         found += [(name, value) for value in (values if isinstance(values, (list, tuple)) else [values])]
     return found
 
