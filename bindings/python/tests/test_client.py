@@ -13,7 +13,9 @@ import tempfile
 import threading
 import time
 import unittest
+import unittest.mock
 import warnings
+import weakref
 
 import ahoy
 from support import Served, answering, counts, eventually, python
@@ -376,6 +378,34 @@ class Calls(Served, unittest.TestCase):
         self.assertEqual(bytes(part), b"ell")
         with self.assertRaises(ahoy.ClosedError):
             response.endpoint
+
+    def test_a_large_body_that_was_read_is_held_once(self):
+        client = self.client(hosts=self.hosts[:1])
+        response, viewed = client.get("/big?n=1000000"), client.get("/big?n=1000000")
+        told = [response.endpoint, response.url, response.attempts, response.stop_reason, response.headers["content-length"]]
+        library = response._handle
+        freed = weakref.ref(library)
+        del library
+        self.assertEqual(len(response.content), 1000000)
+        self.assertIsNone(freed())
+        after = [response.endpoint, response.url, response.attempts, response.stop_reason, response.headers["content-length"]]
+        self.assertEqual(after, told)
+        self.assertIs(response.content_view.obj, response.content)
+        self.assertEqual(pickle.loads(pickle.dumps(response)).url, told[1])
+        response.close()
+        self.assertRaises(ahoy.ClosedError, lambda: response.url)
+        # A view has the library's, which stays.
+        part = viewed.content_view[:3]
+        self.assertEqual((bytes(part), viewed.content[:3]), (b"xxx", b"xxx"))
+        self.assertIsNotNone(viewed._handle.pointer)
+        responses = [client.get("/big?n=1000000") for _ in range(4)]
+        threads = [threading.Thread(target=lambda r=r: (r.content, r.url)) for r in responses for _ in range(4)]
+        with unittest.mock.patch("threading.excepthook") as failed:
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+        failed.assert_not_called()
 
     def test_answers_outlive_their_client(self):
         client = ahoy.Client(self.hosts)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import contextlib
 import ctypes
+import dataclasses
 import datetime
 import json as json_module
 import threading
@@ -16,7 +17,7 @@ from . import errors
 from ._handle import Handle, NotCopied, check, decode, take
 from ._library import lib
 from .attempts import Attempt
-from .headers import Headers, decoded
+from .headers import Headers, decoded, encoded
 from .sse import Event, parse
 
 if TYPE_CHECKING:
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 _Answer = TypeVar("_Answer", bound="BaseResponse")
 _PIECE = 65536
 _FOREVER = 2**64 - 1
+# A body of this length is held once: its copy in Python frees that of the library.
+_HELD_ONCE = 65536
 # A wait is cut into pieces of this length, in between which Python runs its signal handlers.
 SLICE_MS = 25
 
@@ -34,11 +37,46 @@ def slice_ms() -> int:
     return SLICE_MS if threading.get_ident() == threading.main_thread().ident else _FOREVER
 
 
+@dataclasses.dataclass(frozen=True)
+class _Told:
+    """What belongs to an answer beside its head and body, in Python's memory."""
+
+    endpoint: str
+    url: str
+    attempts: tuple[Attempt, ...]
+    stop_reason: str = ""
+
+
+class _Asked:
+    """The same, read from the library where it is asked for."""
+
+    def __init__(self, handle: Handle) -> None:
+        self._handle = handle
+
+    @property
+    def endpoint(self) -> str:
+        return decode(lib.ahoy_response_endpoint_url(self._handle))
+
+    @property
+    def url(self) -> str:
+        return decode(lib.ahoy_response_url(self._handle))
+
+    @property
+    def attempts(self) -> tuple[Attempt, ...]:
+        count: int = lib.ahoy_response_attempt_count(self._handle)
+        return tuple(errors.read_attempt(lib.ahoy_response_attempt_at(self._handle, i)) for i in range(count))
+
+    @property
+    def stop_reason(self) -> str:
+        return decode(lib.ahoy_response_stop_reason(self._handle))
+
+
 class BaseResponse:
     """Status, headers and attempts of an answer."""
 
     def __init__(self, handle: Handle, request: Request | None = None) -> None:
         self._handle = handle
+        self._told: _Told | None = None
         self._fields: list[tuple[bytes, bytes]] | None = None
         self._headers: Headers | None = None
         self.request = request
@@ -62,6 +100,14 @@ class BaseResponse:
         self._handle = Handle(0, lib.ahoy_response_free)
         self._handle.pointer = None
 
+    def _tells(self) -> _Told | _Asked:
+        """Where to read what belongs to an answer beside its head and body: from the library, or from what it told."""
+        # In this order, for another thread first keeps what was told, and then lets the handle go.
+        handle = self._handle
+        if handle.pointer is None and self._told is not None:
+            return self._told
+        return _Asked(self._pointer)
+
     @property
     def status_code(self) -> int:
         """The same as `status`, by the name that requests and httpx use."""
@@ -78,7 +124,7 @@ class BaseResponse:
     @property
     def url(self) -> str:
         """The URL that brought the answer: at the endpoint that answered, after redirects and what a hook changed."""
-        return decode(lib.ahoy_response_url(self._pointer))
+        return self._tells().url
 
     @property
     def ok(self) -> bool:
@@ -102,19 +148,17 @@ class BaseResponse:
     @property
     def endpoint(self) -> str:
         """The endpoint that answered, such as `http://10.0.0.7:80`."""
-        return decode(lib.ahoy_response_endpoint_url(self._pointer))
+        return self._tells().endpoint
 
     @property
     def attempts(self) -> tuple[Attempt, ...]:
         """What was tried until this answer came."""
-        pointer = self._pointer
-        count: int = lib.ahoy_response_attempt_count(pointer)
-        return tuple(errors.read_attempt(lib.ahoy_response_attempt_at(pointer, i)) for i in range(count))
+        return self._tells().attempts
 
     @property
     def stop_reason(self) -> str:
         """Why no further attempt was made, where one might have been."""
-        return decode(lib.ahoy_response_stop_reason(self._pointer))
+        return self._tells().stop_reason
 
     @property
     def charset(self) -> str | None:
@@ -159,14 +203,34 @@ class Response(BaseResponse):
     def content(self) -> bytes:
         """The body."""
         if self._content is None:
-            length, pointer = ctypes.c_size_t(), self._pointer
-            address = _address(pointer, length)
-            self._content = ctypes.string_at(address, length.value)
+            handle = self._handle
+            # Where another thread has just read it, the handle has gone.
+            if handle.pointer is None and self._content is None:
+                raise errors.not_open("the response")
+            if self._content is None:
+                self._content = self._copied(handle)
         return self._content
+
+    def _copied(self, handle: Handle) -> bytes:
+        length = ctypes.c_size_t()
+        address = _address(handle, length)
+        content = ctypes.string_at(address, length.value)
+        if length.value >= _HELD_ONCE and self._view is None:
+            self._keep(content)
+        return content
+
+    def _keep(self, content: bytes) -> None:
+        """Keeps in Python what belongs to the answer, and lets go of the library's, which has the body once more."""
+        self.raw_fields()
+        self._told = _Told(self.endpoint, self.url, self.attempts, self.stop_reason)
+        self._content = content
+        self._let_go()
 
     @property
     def content_view(self) -> memoryview:
         """The body without a copy. After `close` it raises ValueError; slices of it keep the memory."""
+        if self._view is None and self._handle.pointer is None and self._told is not None:
+            self._view = memoryview(self.content)
         if self._view is None:
             length, handle = ctypes.c_size_t(), self._pointer
             address = _address(handle, length)
@@ -193,6 +257,7 @@ class Response(BaseResponse):
         self.raw_fields()
         if self._view is not None:
             self._view.release()
+        self._told = None
         self._let_go()
 
     def __enter__(self) -> Response:
@@ -203,7 +268,7 @@ class Response(BaseResponse):
 
     def __reduce__(self) -> tuple[Any, ...]:
         """A copy, also in another process, is one in Python's memory: of a closed answer, what was read of it."""
-        if self._handle.pointer is None:
+        if self._handle.pointer is None and self._told is None:
             return _copy, (self.status, self._content or b"", self.headers.multi_items(), "", "", (), self.elapsed)
         told = self.endpoint, self.url, self.attempts
         return _copy, (self.status, self.content, self.headers.multi_items(), *told, self.elapsed)
@@ -211,6 +276,9 @@ class Response(BaseResponse):
 
 class LentResponse(Response):
     """What a hook is given: an answer whose memory is the library's and ends with the hook."""
+
+    def _keep(self, content: bytes) -> None:
+        pass
 
     @property
     def content_view(self) -> memoryview:
@@ -336,42 +404,20 @@ def _copy(
 ) -> _Copy:
     response = _Copy.__new__(_Copy)
     response.status, response._content, response._headers = status, content, Headers(fields)
-    response._endpoint, response._url, response._attempts = endpoint, url, attempts
+    response._fields, response._view = [(name.encode(), encoded(value)) for name, value in fields], None
+    response._told = _Told(endpoint, url, attempts)
     response.request, response.elapsed = None, elapsed
+    response._let_go()
     return response
 
 
 class _Copy(Response):
-    _endpoint: str
-    _url: str
-    _attempts: tuple[Attempt, ...]
-
-    @property
-    def endpoint(self) -> str:
-        return self._endpoint
-
-    @property
-    def url(self) -> str:
-        return self._url
-
-    @property
-    def attempts(self) -> tuple[Attempt, ...]:
-        return self._attempts
-
-    @property
-    def stop_reason(self) -> str:
-        return ""
-
     @property
     def content_view(self) -> memoryview:
         return memoryview(self._content or b"")
 
     def close(self) -> None:
         pass
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        told = self._endpoint, self._url, self._attempts
-        return _copy, (self.status, self._content, self.headers.multi_items(), *told, self.elapsed)
 
 
 def _field(pointer: int | Handle, index: int) -> tuple[bytes, bytes]:
