@@ -291,12 +291,19 @@ class Calls(Served, unittest.IsolatedAsyncioTestCase):
                 await client.get("/ok")
         self.assertIsInstance(caught.exception.__cause__, PermissionError)
 
+    async def begun(self, client):
+        """A call that has reached the server, which answers late."""
+        seen = lambda: counts(self.ports[0])["requests"].get("/slow", 0)
+        before = seen()
+        call = asyncio.ensure_future(client.get("/slow?ms=20000", timeout=30))
+        await asyncio.to_thread(eventually, lambda: seen() > before)
+        return call
+
     async def test_a_block_that_an_exception_leaves_waits_for_no_call(self):
         begun = time.monotonic()
         with self.assertRaises(ZeroDivisionError):
             async with ahoy.AsyncClient(self.hosts[:1]) as client:
-                call = asyncio.ensure_future(client.get("/slow?ms=20000", timeout=30))
-                await asyncio.sleep(0)
+                call = await self.begun(client)
                 raise ZeroDivisionError
         with self.assertRaises(ahoy.ClosedError):
             await call
@@ -304,9 +311,7 @@ class Calls(Served, unittest.IsolatedAsyncioTestCase):
 
     async def test_a_close_that_is_cancelled_ends_the_calls(self):
         client = ahoy.AsyncClient(self.hosts[:1])
-        call = asyncio.ensure_future(client.get("/slow?ms=20000", timeout=30))
-        await asyncio.sleep(0)
-        begun = time.monotonic()
+        call, begun = await self.begun(client), time.monotonic()
         with self.assertRaises(asyncio.TimeoutError):
             await asyncio.wait_for(client.aclose(20), 0.05)
         with self.assertRaises(ahoy.ClosedError):

@@ -8,6 +8,7 @@ import logging
 import os
 import pathlib
 import pickle
+import signal
 import socketserver
 import tempfile
 import threading
@@ -771,6 +772,33 @@ class Calls(Served, unittest.TestCase):
         self.assertEqual(client.settings["retry"]["statuses"], "500,503")
         for given, target in (("q=a b&r=\xe9%20", "/echo?q=a%20b&r=%C3%A9%20"), (b"a=b", "/echo?a=b"), (b"a=\xff", "/echo?a=%FF")):
             self.assertEqual(client.get("/echo", params=given).json()["target"], target)
+
+    def test_a_stream_that_is_read_at_a_fork_is_refused_in_the_child(self):
+        client = self.client(hosts=self.hosts[:1])
+        with client.stream("GET", "/drip?n=2&ms=20000") as response:
+
+            def read():
+                with self.assertRaises(ahoy.ClosedError):
+                    response.read()
+
+            thread = threading.Thread(target=read)
+            thread.start()
+            eventually(response._reading.locked)
+            with warnings.catch_warnings():
+                # A fork beside threads, which is what is tried here.
+                warnings.simplefilter("ignore", DeprecationWarning)
+                child = os.fork()
+            if child == 0:
+                signal.alarm(20)
+                try:
+                    response.read()
+                except ahoy.ForkedError:
+                    client.close()
+                    os._exit(7)
+                os._exit(1)
+            self.assertEqual(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), 7)
+            response.close()
+            thread.join()
 
 
 if __name__ == "__main__":

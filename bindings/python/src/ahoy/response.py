@@ -8,6 +8,7 @@ import ctypes
 import dataclasses
 import datetime
 import json as json_module
+import os
 import threading
 import time
 from http import HTTPStatus
@@ -293,11 +294,12 @@ class StreamedResponse(NotCopied, BaseResponse):
         self.ended = False
         self._buffer = ctypes.create_string_buffer(_PIECE)
         # One thread reads at a time, by the buffer as by the library.
-        self._reading = threading.Lock()
+        self._reading, self._process = threading.Lock(), os.getpid()
 
     def _poll(self, wait_ms: int) -> bytes:
         length, ended, error = ctypes.c_size_t(), ctypes.c_bool(), ctypes.c_void_p()
-        with self._reading:
+        # A forked child has the lock as it was, perhaps of a thread that it has not; there the library refuses the read.
+        with self._reading if self._process == os.getpid() else contextlib.nullcontext():
             if self.ended:
                 return b""
             # The read keeps the handle beside a close in another thread.
@@ -368,11 +370,11 @@ class StreamedResponse(NotCopied, BaseResponse):
 
 def _end(response: Handle) -> None:
     """Ends a body beside a read that waits for it: the wait has no other end, and freeing waits for the read."""
-    queue = Handle(take(lib.ahoy_queue_new), lib.ahoy_queue_free)
-    # A queue that is freed ends the bodies that it is to tell of.
     with contextlib.suppress(errors.Error):
+        queue = Handle(take(lib.ahoy_queue_new), lib.ahoy_queue_free)
         check(lib.ahoy_response_notify, response, queue, 0)
-    queue.free()
+        # It ends the bodies that it is to tell of.
+        queue.free()
 
 
 def copied(pointer: int) -> Response:
