@@ -35,7 +35,10 @@ SLICE_MS = 25
 
 def slice_ms() -> int:
     """How long a wait may last that is begun again: only the main thread runs signal handlers, and others need no cut."""
-    return SLICE_MS if threading.get_ident() == threading.main_thread().ident else _FOREVER
+    main = threading.main_thread()
+    # gevent has an identity for each greenlet, and a fork from another thread leaves the number of the system's as it was.
+    is_main = threading.get_ident() == main.ident or threading.get_native_id() == main.native_id
+    return SLICE_MS if is_main else _FOREVER
 
 
 @dataclasses.dataclass(frozen=True)
