@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import builtins
 import codecs
 import contextlib
+import sys
 from typing import TYPE_CHECKING, Any, AsyncIterator, TypeVar, Union
 
 from . import errors
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 _AsyncClient = TypeVar("_AsyncClient", bound="AsyncClient")
 
-if asyncio.TimeoutError is not builtins.TimeoutError:
-    # Up to 3.10 asyncio has one of its own. Here, since errors does without asyncio, which takes long to import.
+if sys.version_info < (3, 11):
+    # asyncio has one of its own. Here, since errors does without asyncio, which takes long to import.
     errors.TimeoutError.__bases__ += (asyncio.TimeoutError,)
 
 
@@ -149,7 +149,7 @@ class AsyncClient(BaseClient):
 
 
 class _Streaming:
-    def __init__(self, client: AsyncClient, method: str, path: str, options: StreamOptions) -> None:
+    def __init__(self, client: AsyncClient, method: str, path: str, options: Any) -> None:
         self._client = client
         self._request = build(method, path, streamed=True, **options)
         self._response: AsyncStreamedResponse | None = None

@@ -302,7 +302,8 @@ class StreamedResponse(NotCopied, BaseResponse):
     def _poll(self, wait_ms: int) -> bytes:
         length, ended, error = ctypes.c_size_t(), ctypes.c_bool(), ctypes.c_void_p()
         # A forked child has the lock as it was, perhaps of a thread that it has not; there the library refuses the read.
-        with self._reading if self._process == os.getpid() else contextlib.nullcontext():
+        alone: Any = self._reading if self._process == os.getpid() else contextlib.nullcontext()
+        with alone:
             if self.ended:
                 return b""
             # The read keeps the handle beside a close in another thread.
