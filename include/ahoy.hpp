@@ -1843,6 +1843,10 @@ class breaker : public detail::handle<ahoy_breaker, &ahoy_breaker_free> {
      * Sets the longest open time of a circuit whose endpoint could not be connected to, give or take a
      * quarter. Default 1,000 ms: such a probe costs its caller nothing.
      *
+     * While no endpoint takes calls, it is probed sooner: after a twentieth of the first open time
+     * (breaker::set_open), and once the outage has lasted for longer, after a quarter of that time. So
+     * a service that was away for a second is used again a quarter of a second later at most.
+     *
      * @param max at least 1
      */
     breaker &set_connect_open_max(std::chrono::milliseconds max) {
@@ -4182,6 +4186,18 @@ class client : public detail::handle<ahoy_client, &ahoy_client_free> {
     void reconfigure(const text_ref &json) const { detail::value(try_reconfigure(json)); }
 
     /**
+     * Gives the balancer of a client: to explain it, or to drain an endpoint, also where a text made
+     * the client and the balancer with it.
+     *
+     * It is the client's present one. Once client::reconfigure has changed the balancer, the handle
+     * shows what the former one was: ask again. The handle does not stand in the way of such a change.
+     *
+     * @exception exception errc::unsupported for a client without one: it has a base URL, or neither
+     *        that nor hosts
+     */
+    ahoy::balancer balancer() const { return detail::value(try_balancer()); }
+
+    /**
      * Sends GET and waits for the answer. Blocks up to the call's limit.
      *
      * @param path path and query, starting with "/"; or an absolute URL for a client without a
@@ -4313,6 +4329,11 @@ class client : public detail::handle<ahoy_client, &ahoy_client_free> {
     /** As reconfigure, without exceptions. */
     result<void> try_reconfigure(const text_ref &json) const {
         return detail::invoke(&ahoy_client_reconfigure, this->get(), json);
+    }
+
+    /** As balancer, without exceptions. */
+    result<ahoy::balancer> try_balancer() const {
+        return detail::make<ahoy::balancer>(&ahoy_client_balancer, this->get());
     }
 
     /** As get, without exceptions. */
@@ -4757,12 +4778,12 @@ class client_builder : public detail::handle<ahoy_client_builder, &ahoy_client_b
     /**
      * Sets how long a call waits for an endpoint while none takes calls: while the only one restarts,
      * all circuits are open, or the provider lists none. The time counts from the beginning of that
-     * outage, so that no call waits in one that lasts: it fails at once with errc::no_endpoints, as
-     * all do by default. The limit on the whole call ends a wait as well. 3,000 ms, as linkerd2's
-     * proxy has it, outlast most restarts.
+     * outage, so that no call waits in one that lasts: it fails at once with errc::no_endpoints. The
+     * limit on the whole call ends a wait as well. 250 ms by default, for a process that is replaced
+     * on its port; 3,000 ms, as linkerd2's proxy has it, outlast most restarts.
      *
-     * @param wait from 0; 0, the default, fails calls at once; forever lets them wait as long as they
-     *        may take, as gRPC's wait for ready
+     * @param wait from 0; 0 fails calls at once; forever lets them wait as long as they may take, as
+     *        gRPC's wait for ready
      */
     client_builder &set_wait_for_ready(std::chrono::milliseconds wait) {
         detail::value(try_set_wait_for_ready(wait));

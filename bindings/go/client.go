@@ -538,21 +538,25 @@ func keep(in *int32, value bool) {
 
 func (c *Client) isBalanced() bool { return atomic.LoadInt32(&c.balanced) != 0 }
 
-// Explain tells of each endpoint in a line: its state, the reason, its load. It is not for hosts of Config.JSON.
+// Explain tells of each endpoint in a line: its state, the reason, its load.
 func (c *Client) Explain() (string, error) {
-	if _, err := c.use(); err != nil {
+	handle, err := c.use()
+	if err != nil {
 		return "", err
 	}
 	defer c.done()
-	if c.balancer == nil {
-		if settings, err := c.inEffect(); err == nil && settings.hasBalancer() {
-			return "", refused("the balancer is one of a JSON text, which Explain cannot ask: give the hosts by Hosts, HostList, Provider or ProviderURL; Metrics tells of endpoints too")
-		}
-		return "", refused("the client has no balancer of its own: Config has neither hosts nor a provider")
+	if settings, err := c.inEffect(); err == nil && !settings.hasBalancer() {
+		return "", refused("the client has no balancer: Config has neither hosts nor a provider")
 	}
+	// The client's present one, also where a text made or replaced it.
+	var balancer *C.ahoy_balancer
 	var text *C.ahoy_text
 	var failed *C.ahoy_error
-	if C.ahoy_balancer_explain(c.balancer, &text, &failed) != 0 {
+	if C.ahoy_client_balancer(handle, &balancer, &failed) != 0 {
+		return "", takeError(failed)
+	}
+	defer C.ahoy_balancer_free(balancer)
+	if C.ahoy_balancer_explain(balancer, &text, &failed) != 0 {
 		return "", takeError(failed)
 	}
 	return takeText(text), nil

@@ -231,6 +231,7 @@ exports.FUNCTIONS = {
   ahoy_client_builder_set_config: "int32_t ahoy_client_builder_set_config(void * builder, const char * json, _Out_ void ** err)",
   ahoy_client_config_text: "int32_t ahoy_client_config_text(void * client, _Out_ void ** text, _Out_ void ** err)",
   ahoy_client_reconfigure: "int32_t ahoy_client_reconfigure(void * client, const char * json, _Out_ void ** err)",
+  ahoy_client_balancer: "int32_t ahoy_client_balancer(void * client, _Out_ void ** balancer, _Out_ void ** err)",
   ahoy_client_get: "int32_t ahoy_client_get(void * client, const char * path, _Out_ void ** response, _Out_ void ** err)",
   ahoy_client_options: "int32_t ahoy_client_options(void * client, const char * path, _Out_ void ** response, _Out_ void ** err)",
   ahoy_client_head: "int32_t ahoy_client_head(void * client, const char * path, _Out_ void ** response, _Out_ void ** err)",

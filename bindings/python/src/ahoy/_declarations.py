@@ -230,6 +230,7 @@ FUNCTIONS: dict[str, tuple[str, tuple[str, ...], bool]] = {
     "ahoy_client_builder_set_config": ("int32_t", ("pointer", "text", "pointer*"), False),
     "ahoy_client_config_text": ("int32_t", ("pointer", "pointer*", "pointer*"), True),
     "ahoy_client_reconfigure": ("int32_t", ("pointer", "text", "pointer*"), True),
+    "ahoy_client_balancer": ("int32_t", ("pointer", "pointer*", "pointer*"), True),
     "ahoy_client_get": ("int32_t", ("pointer", "text", "pointer*", "pointer*"), True),
     "ahoy_client_options": ("int32_t", ("pointer", "text", "pointer*", "pointer*"), True),
     "ahoy_client_head": ("int32_t", ("pointer", "text", "pointer*", "pointer*"), True),

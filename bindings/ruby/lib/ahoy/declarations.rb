@@ -393,6 +393,7 @@ module Ahoy
     lazily :ahoy_client_builder_set_config, [:pointer, :string, :pointer], :int32
     lazily :ahoy_client_config_text, [:pointer, :pointer, :pointer], :int32, blocking: true
     lazily :ahoy_client_reconfigure, [:pointer, :string, :pointer], :int32, blocking: true
+    lazily :ahoy_client_balancer, [:pointer, :pointer, :pointer], :int32, blocking: true
     lazily :ahoy_client_get, [:pointer, :string, :pointer, :pointer], :int32, blocking: true
     lazily :ahoy_client_options, [:pointer, :string, :pointer, :pointer], :int32, blocking: true
     lazily :ahoy_client_head, [:pointer, :string, :pointer, :pointer], :int32, blocking: true
