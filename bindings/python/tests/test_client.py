@@ -1,5 +1,6 @@
 """The client for threads, as its user sees it."""
 
+import contextlib
 import copy
 import datetime
 import http.server
@@ -504,6 +505,33 @@ class Calls(Served, unittest.TestCase):
             thread.join()
         self.assertEqual([str(error) for error in caught], ["not today"] * 4)
         self.assertEqual(client._refusals._raised, {})
+
+    def test_a_request_that_a_hook_keeps_is_closed(self):
+        kept = []
+
+        class Tracing:
+            def call(self, request):
+                return contextlib.nullcontext()
+
+            def begin_attempt(self, request):
+                kept.append(request)
+
+            def end_call(self, response, error):
+                pass
+
+        def refuse(request):
+            kept.append(request)
+            raise PermissionError
+
+        self.client(on_request=kept.append).get("/ok")
+        self.client(tracing=Tracing()).get("/ok")
+        self.assertRaises(ahoy.HookRefusedError, self.client(on_request=refuse).get, "/ok")
+        self.assertGreaterEqual(len(kept), 3)
+        uses = [lambda request, name=name: getattr(request, name) for name in ("method", "path", "endpoint", "attempt", "call_number")]
+        uses += [lambda request: setattr(request, "path", "/"), lambda request: request.set_header("a", "b")]
+        for request in kept:
+            for use in (*uses, lambda request: request.add_header("a", "b")):
+                self.assertRaisesRegex(ahoy.ClosedError, "hook that has returned", use, request)
 
     def test_what_a_hook_keeps_of_an_answer_stays_readable(self):
         kept = []

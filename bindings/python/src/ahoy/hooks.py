@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Callable, Union
 from ._handle import Handle, check, decode, given
 from ._library import lib
 from .attempts import Attempt
-from .errors import read_error
+from .errors import not_open, read_error
 from .response import LentResponse, Response
 
 if TYPE_CHECKING:
@@ -20,13 +20,22 @@ _LEVELS = {1: logging.ERROR, 2: logging.WARNING, 3: logging.INFO, 4: logging.DEB
 
 
 class HookRequest:
-    """The request of an attempt that is about to be sent; path and fields may be changed while the hook runs."""
+    """The request of an attempt that is about to be sent; path and fields may be changed while the hook runs.
+
+    Afterwards everything here raises ClosedError: the memory is the library's and ends with the hook.
+    """
 
     # What cannot be changed raises AttributeError, where it would be kept here and do nothing.
-    __slots__ = ("_pointer",)
+    __slots__ = ("_lent",)
 
     def __init__(self, pointer: int) -> None:
-        self._pointer = pointer
+        self._lent: int | None = pointer
+
+    @property
+    def _pointer(self) -> int:
+        if self._lent is None:
+            raise not_open("the request of a hook that has returned")
+        return self._lent
 
     @property
     def method(self) -> str:
@@ -125,6 +134,8 @@ def request_hook(function: OnRequest, refusals: Refusals) -> Callable[..., int]:
         except BaseException as error:
             refusals.raised(request.call_number, error)
             return 602  # AHOY_E_HOOK_REFUSED
+        finally:
+            request._lent = None
 
     return hook
 
@@ -152,9 +163,11 @@ def call_end_hook(tracing: Tracing) -> Callable[..., None]:
 def response_hook(function: OnResponse) -> Callable[..., None]:
     def hook(_: Any, pointer: int) -> None:
         handle = Handle(pointer, lambda _: None)
-        with _guarded():
-            function(LentResponse(handle))
-        handle.pointer = None
+        try:
+            with _guarded():
+                function(LentResponse(handle))
+        finally:
+            handle.pointer = None
 
     return hook
 
