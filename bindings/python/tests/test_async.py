@@ -12,6 +12,7 @@ import weakref
 
 import ahoy
 from ahoy._queue import LoopQueue
+from ahoy.request import build
 from support import Served, counts, eventually, kept
 
 
@@ -210,6 +211,52 @@ class Calls(Served, unittest.IsolatedAsyncioTestCase):
         self.assertLess(time.monotonic() - begun, 5)
         self.assertEqual(closed, [1])
         self.assertEqual((await self.client.get("/ok")).text, "hello")
+
+    async def test_a_body_that_takes_time_to_end_holds_its_call_however_often_that_is_cancelled(self):
+        stands, ends, may_end, ended = asyncio.Event(), asyncio.Event(), asyncio.Event(), []
+
+        async def body():
+            try:
+                yield b"first"
+                stands.set()
+                await asyncio.Event().wait()
+            finally:
+                ends.set()
+                await may_end.wait()
+                ended.append(1)
+
+        task = asyncio.ensure_future(self.client.post("/body", body()))
+        await stands.wait()
+        task.cancel()
+        await ends.wait()
+        for _ in range(20):
+            task.cancel()
+            await asyncio.sleep(0)
+        self.assertFalse(task.done())
+        may_end.set()
+        with self.assertRaises(asyncio.CancelledError):
+            await task
+        self.assertEqual(ended, [1])
+
+    async def test_a_body_whose_request_is_gone_brings_nothing(self):
+        async def body():
+            yield b"first"
+
+        class Bell:
+            ended = False
+
+            def ring(self):
+                pass
+
+            async def wait(self):
+                self.ended = True
+
+        request = build("POST", "/body", content=body())
+        fed, freed = request.fed, weakref.ref(request.handle)
+        del request
+        gc.collect()
+        self.assertIsNone(freed())
+        await fed.feed(Bell())
 
     async def test_an_answer_that_a_cancelled_task_does_not_take_ends_at_the_server(self):
         before = counts(self.ports[0])["broken_off"]

@@ -188,8 +188,11 @@ class LoopQueue(CallQueue):
                     feeding.cancel()
                 await asyncio.wait({feeding})
         except asyncio.CancelledError:
-            if feeding.cancel():
-                await asyncio.wait({feeding})
+            feeding.cancel()
+            while not feeding.done():
+                # The body ends before its call does, however often that is cancelled, which anyio does in each turn of the loop.
+                with contextlib.suppress(asyncio.CancelledError):
+                    await asyncio.wait({feeding})
             raise
         finally:
             _seen(feeding)

@@ -7,6 +7,7 @@ import ctypes
 import itertools
 import json as json_module
 import time
+import weakref
 from typing import Any, AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Mapping, Protocol, Sequence, Union
 from urllib.parse import quote, urlencode
 
@@ -82,7 +83,7 @@ class Request:
         else:
             pieces: Any = content
             self._source = _Source(pieces) if isinstance(pieces, Iterable) else Fed(pieces)
-            self._source.attach(self.pointer)
+            self._source.attach(self.handle)
 
     @property
     def fed(self) -> Fed | None:
@@ -244,12 +245,13 @@ class Fed:
         self._rest = b""
         self._ended = self._failed = False
         self._drawn: Callable[[], None] = lambda: None
-        self._request = 0
+        self._request: Callable[[], Handle | None] = lambda: None
         self.drawing = False
         """Whether the next piece is awaited, which may last for ever; what else it waits for ends with the call."""
 
-    def attach(self, request: int) -> None:
-        self._request = request
+    def attach(self, request: Handle) -> None:
+        # Kept, it would never be freed: what the library holds of it holds this.
+        self._request = weakref.ref(request)
         length = getattr(self._content, "length", None)
         functions = keep(("ahoy_body_fn", self._produce), ("ahoy_body_rewind_fn", None))
         check(lib.ahoy_request_set_body_source, request, *functions, _UNKNOWN_LENGTH if length is None else length)
@@ -289,8 +291,11 @@ class Fed:
             self._ready()
 
     def _ready(self) -> None:
-        # It may come before the library has found nothing, so no piece is overlooked.
-        check(lib.ahoy_request_body_ready, self._request)
+        # It may come before the library has found nothing, so no piece is overlooked. What the body does at its end may
+        # outlast the request: of a call that was cancelled, the task that brings it is still to end.
+        request = self._request()
+        if request is not None:
+            check(lib.ahoy_request_body_ready, request)
 
     def _produce(self, _: Any, buffer: int, capacity: int, length: Any) -> int:
         # Looked at before the pieces: what was brought before the end is sent.
@@ -319,7 +324,7 @@ class _Source:
         self._rest = b""
         self._length = _length(content)
 
-    def attach(self, request: int) -> None:
+    def attach(self, request: Handle) -> None:
         again = self._rewind if self._can_rewind() else None
         functions = keep(("ahoy_body_fn", self._produce), ("ahoy_body_rewind_fn", again))
         check(lib.ahoy_request_set_body_source, request, *functions, self._length)
