@@ -9,8 +9,10 @@ import time
 import unittest
 import unittest.mock
 import weakref
+from unittest import mock
 
 import ahoy
+from ahoy._library import lib
 from ahoy._queue import LoopQueue
 from ahoy.request import build
 from support import Served, counts, eventually, kept
@@ -96,6 +98,20 @@ class Calls(Served, unittest.IsolatedAsyncioTestCase):
             response.close()
             with self.assertRaises(ahoy.ClosedError):
                 await asyncio.wait_for(reader, 2)
+
+    async def test_a_close_just_before_the_wait_for_bytes_frees_nothing_that_is_in_use(self):
+        async with self.client.stream("GET", "/drip?n=2&ms=5000") as response:
+            notify, given = lib.ahoy_response_notify, []
+
+            def closed_meanwhile(handle, *rest):
+                response.close()
+                given.append(handle.pointer)
+                return notify(handle, *rest)
+
+            with mock.patch.object(lib, "ahoy_response_notify", closed_meanwhile):
+                with self.assertRaises(ahoy.ClosedError):
+                    await response.aread()
+        self.assertTrue(all(given))
 
     async def test_it_works_in_loop_after_loop(self):
         def in_a_loop_of_its_own():
