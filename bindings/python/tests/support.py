@@ -51,6 +51,29 @@ def nginx():
                 process.terminate()
 
 
+@contextlib.contextmanager
+def echo():
+    """A server that answers one request before it has its body; gives its host, and an event that is set by then."""
+
+    def serve():
+        connection, _ = server.accept()
+        with connection, connection.makefile("rb") as sent:
+            while sent.readline() != b"\r\n":
+                pass
+            connection.sendall(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n")
+            has_begun.set()
+            while size := int(sent.readline(), 16):
+                piece = sent.read(size)
+                sent.readline()
+                connection.sendall(b"%x\r\n%s\r\n" % (len(piece), piece))
+            connection.sendall(b"0\r\n\r\n")
+
+    has_begun = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        threading.Thread(target=serve, daemon=True).start()
+        yield f"127.0.0.1:{server.getsockname()[1]}", has_begun
+
+
 def answers(port):
     """Whether somebody listens at a port."""
     with socket.socket() as probe:

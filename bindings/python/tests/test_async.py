@@ -2,7 +2,9 @@
 
 import asyncio
 import contextlib
+import contextvars
 import gc
+import io
 import logging
 import threading
 import time
@@ -15,7 +17,7 @@ import ahoy
 from ahoy._library import lib
 from ahoy._queue import LoopQueue
 from ahoy.request import build
-from support import Served, counts, eventually, kept
+from support import Served, counts, echo, eventually, kept
 
 
 class Calls(Served, unittest.IsolatedAsyncioTestCase):
@@ -171,6 +173,73 @@ class Calls(Served, unittest.IsolatedAsyncioTestCase):
 
         self.assertEqual(len((await self.client.put("/echo", large())).json()["body"]), 1_200_000)
 
+    async def test_a_plain_body_waits_beside_the_loop_and_has_the_callers_context(self):
+        def body():
+            yield name.get().encode()
+            threads.append(threading.get_ident())
+            has_waited.append(goes_on.wait(5))
+            yield b","
+
+        threads, has_waited, goes_on, name = [], [], threading.Event(), contextvars.ContextVar("name")
+        name.set("n")
+        calls = [asyncio.ensure_future(self.client.post("/body", body())) for _ in range(3)]
+        await asyncio.to_thread(eventually, lambda: len(threads) == 3)
+        self.assertEqual((await self.client.get("/ok")).text, "hello")
+        goes_on.set()
+        self.assertEqual([(await call).text for call in calls], ["n,"] * 3)
+        self.assertEqual(has_waited, [True] * 3)
+        self.assertNotIn(threading.get_ident(), threads)
+
+    async def test_what_a_plain_body_raises_is_the_cause(self):
+        def fails():
+            yield b"first"
+            raise ZeroDivisionError
+
+        before = kept()
+        with self.assertRaises(ahoy.BodySourceError) as caught:
+            await self.client.post("/body", fails())
+        self.assertIsInstance(caught.exception.__cause__, ZeroDivisionError)
+        del caught
+        await asyncio.to_thread(eventually, lambda: kept() <= before)
+
+    async def test_a_plain_body_that_stands_still_holds_no_call_beyond_its_limit(self):
+        def silent():
+            yield b"first"
+            goes_on.wait(20)
+            yield b"second"
+
+        goes_on = threading.Event()
+        begun = time.monotonic()
+        with self.assertRaises(ahoy.DeadlineError):
+            await self.client.post("/body", silent(), timeout=0.1)
+        with self.assertRaises(asyncio.TimeoutError):
+            await asyncio.wait_for(self.client.post("/body", silent()), 0.1)
+        self.assertLess(time.monotonic() - begun, 5)
+        goes_on.set()
+
+    async def test_a_file_is_sent_from_its_place_also_by_a_further_attempt(self):
+        def second_goes_elsewhere(request):
+            if request.attempt == 2:
+                request.path = "/body"
+
+        async with ahoy.AsyncClient(self.hosts[:1], on_request=second_goes_elsewhere) as client:
+            file = io.BytesIO(b"head" + b"x" * 300_000)
+            file.seek(4)
+            response = await client.put("/status?c=503", file)
+        self.assertEqual((len(response.attempts), response.content), (2, b"x" * 300_000))
+
+    async def test_a_server_that_answers_before_it_has_the_body_gets_the_rest(self):
+        def body():
+            yield b"first"
+            has_begun.wait()
+            for _ in range(20):
+                yield b"x" * 65536
+
+        with echo() as (host, has_begun):
+            async with ahoy.AsyncClient([host]) as client:
+                async with client.stream("POST", "/", content=body()) as response:
+                    self.assertEqual(len(await response.aread()), 5 + 20 * 65536)
+
     async def test_a_body_that_raises_ends_the_call(self):
         async def fails():
             yield b"first"
@@ -272,7 +341,7 @@ class Calls(Served, unittest.IsolatedAsyncioTestCase):
         del request
         gc.collect()
         self.assertIsNone(freed())
-        await fed.feed(Bell())
+        await fed.feed(Bell(), None)
 
     async def test_an_answer_that_a_cancelled_task_does_not_take_ends_at_the_server(self):
         before = counts(self.ports[0])["broken_off"]

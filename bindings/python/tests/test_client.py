@@ -1,5 +1,8 @@
 """The client for threads, as its user sees it."""
 
+import array
+import asyncio
+import concurrent.futures
 import contextlib
 import copy
 import datetime
@@ -14,13 +17,14 @@ import socketserver
 import tempfile
 import threading
 import time
+import tracemalloc
 import unittest
 import unittest.mock
 import warnings
 import weakref
 
 import ahoy
-from support import Served, answering, counts, eventually, python
+from support import Served, counts, echo, eventually, python
 
 
 class Imported(unittest.TestCase):
@@ -160,6 +164,108 @@ class Calls(Served, unittest.TestCase):
             file.seek(0)
             self.assertEqual(client.patch("/body", iter(lambda: file.read(65536), b"")).content, b"x" * 200_000)
 
+    def test_what_holds_bytes_in_another_way_is_a_body(self):
+        client = self.client()
+        for content, arrives in (
+            (io.StringIO("t\u00fcr"), "t\u00fcr".encode()),
+            (array.array("H", [1, 2]), array.array("H", [1, 2]).tobytes()),
+            ((bytearray(b"a"), memoryview(b"b")), b"ab"),
+            ({b"a": 1}.keys(), b"a"),
+        ):
+            self.assertEqual(client.post("/body", content).content, arrives)
+        self.assertRaisesRegex(TypeError, "pieces of a body are bytes", client.post, "/body", [b"a", "b"])
+
+    def test_a_file_is_read_in_pieces_from_its_place_and_has_a_length(self):
+        class File(io.BytesIO):
+            def __iter__(self):
+                raise AssertionError("by lines")
+
+            def read(self, count=-1):
+                asked.append(count)
+                return super().read(count)
+
+        class Pipe(File):
+            def seekable(self):
+                return False
+
+        asked, client = [], self.client()
+        for kind, framing in ((File, ["content-length", "200000"]), (Pipe, ["transfer-encoding", "chunked"])):
+            file = kind(b"head" + b"line\n" * 40_000)
+            file.seek(4)
+            seen = client.post("/echo", content=file).json()
+            self.assertEqual(seen["body"], "line\n" * 40_000)
+            self.assertIn(framing, seen["headers"])
+        self.assertLess(len(asked), 12)
+        self.assertGreater(min(asked), 10_000)
+
+    def test_a_further_attempt_sends_a_file_from_the_same_place(self):
+        def second_goes_elsewhere(request):
+            if request.attempt == 2:
+                request.path = "/body"
+
+        client = self.client(hosts=self.hosts[:1], on_request=second_goes_elsewhere)
+        with tempfile.TemporaryFile("w+b") as file:
+            file.write(b"head" + b"x" * 100_000)
+            file.seek(4)
+            for content in (file, io.TextIOWrapper(io.BytesIO(b"x" * 100_000)), [b"x" * 50_000] * 2):
+                response = client.put("/status?c=503", content)
+                self.assertEqual((len(response.attempts), response.content), (2, b"x" * 100_000))
+
+    def test_a_large_piece_is_not_copied_for_each_part_of_it(self):
+        piece = b"x" * 20_000_000
+        with ahoy.Client(self.hosts[:1], timeout=60) as client:
+            tracemalloc.start()
+            try:
+                client.post("/ok", content=iter([piece]))
+                _, peak = tracemalloc.get_traced_memory()
+            finally:
+                tracemalloc.stop()
+        self.assertLess(peak, 5_000_000)
+
+    def test_a_body_may_make_calls_itself_and_is_drawn_on_the_calling_thread(self):
+        def body():
+            threads.append(threading.get_ident())
+            with client.stream("GET", "/drip?n=5&ms=1") as source:
+                yield from source.iter_bytes()
+            yield client.get("/ok").content
+
+        def call():
+            self.assertEqual(client.put("/body", body()).content, b".....hello")
+            with client.stream("PUT", "/body", content=body()) as response:
+                self.assertEqual(response.read(), b".....hello")
+            self.assertEqual(set(threads), {threading.get_ident()})
+
+        threads, client = [], self.client()
+        call()
+        threads.clear()
+        with concurrent.futures.ThreadPoolExecutor() as pool:
+            pool.submit(call).result()
+
+    def test_a_body_that_waits_holds_no_other_call(self):
+        def body():
+            yield b"a"
+            # On the one thread of the library that carries calls of loops, and other streams.
+            yield asyncio.run(beside())
+
+        async def beside():
+            async with ahoy.AsyncClient(self.hosts, timeout=5) as other:
+                return (await other.get("/ok")).content
+
+        with self.client().stream("POST", "/body", content=body()) as response:
+            self.assertEqual(response.read(), b"ahello")
+
+    def test_a_server_that_answers_before_it_has_the_body_gets_the_rest(self):
+        def body():
+            yield b"first"
+            has_begun.wait()
+            for _ in range(20):
+                yield b"x" * 65536
+
+        with echo() as (host, has_begun):
+            client = self.client(hosts=[host])
+            with client.stream("POST", "/", content=body()) as response:
+                self.assertEqual(len(response.read()), 5 + 20 * 65536)
+
     def test_what_requests_and_httpx_have(self):
         with ahoy.Client(self.hosts, auth=("user", "pass")) as client:
             seen = client.get("/echo", headers={"x-many": ["1", "2"]}).json()["headers"]
@@ -209,7 +315,7 @@ class Calls(Served, unittest.TestCase):
         with ahoy.Client(self.hosts[:1]) as client:
             client.get("/ok")
             with self.assertRaises(ahoy.BodySourceError) as caught:
-                client.post("/body", io.StringIO("text"))
+                client.post("/body", iter(["text"]))
             self.assertIsInstance(caught.exception.__cause__, TypeError)
 
     def test_a_setting_shorter_than_a_millisecond_is_one(self):

@@ -11,7 +11,7 @@ import trio.testing
 
 import ahoy
 import ahoy.httpx
-from support import Served, counts, eventually
+from support import Served, counts, echo, eventually
 
 
 class Calls(Served, unittest.TestCase):
@@ -110,6 +110,39 @@ class Calls(Served, unittest.TestCase):
             self.assertEqual((await client.get("/ok")).text, "hello")
 
         self.run_with_client(work)
+
+    def test_a_plain_body_waits_beside_the_run(self):
+        def body():
+            yield b"first"
+            has_waited.append(goes_on.wait(5))
+
+        async def work(client):
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(client.post, "/body", body())
+                self.assertEqual((await client.get("/ok")).text, "hello")
+                goes_on.set()
+            goes_on.clear()
+            begun = time.monotonic()
+            with self.assertRaises(ahoy.DeadlineError):
+                await client.post("/body", body(), timeout=0.1)
+            with trio.move_on_after(0.1):
+                await client.post("/body", body())
+            self.assertLess(time.monotonic() - begun, 4)
+            goes_on.set()
+            with echo() as (host, has_begun):
+
+                def rest():
+                    yield b"first"
+                    has_begun.wait()
+                    for _ in range(20):
+                        yield b"x" * 65536
+
+                async with ahoy.AsyncClient([host]) as other, other.stream("POST", "/", content=rest()) as response:
+                    self.assertEqual(len(await response.aread()), 5 + 20 * 65536)
+
+        has_waited, goes_on = [], threading.Event()
+        self.run_with_client(work)
+        self.assertTrue(all(has_waited))
 
     def test_a_client_is_closed_in_a_cancelled_scope(self):
         async def main():

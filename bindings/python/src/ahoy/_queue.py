@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import contextvars
 import ctypes
 import itertools
 import os
@@ -12,9 +13,10 @@ import weakref
 from typing import Any, Callable
 
 from . import errors
+from ._bodies import Bell, Drawn, Fed
 from ._handle import Handle, check, take
 from ._library import lib
-from .request import Bell, Fed, Request
+from .request import Request
 
 _BATCH = 256
 
@@ -56,9 +58,9 @@ class CallQueue:
             raise
         del arguments
         try:
-            if request is not None and request.fed is not None:
+            if request is not None and request.source is not None:
                 self._bells[tag] = bell = self._bell()
-                await self._fed(request.fed, bell, waiter)
+                await self._fed(request.source, bell, waiter)
             return await self._outcome(waiter)
         finally:
             # Nobody takes what still comes: a response in it goes with its completion.
@@ -68,7 +70,7 @@ class CallQueue:
                 if self._handle.pointer is not None:
                     check(lib.ahoy_queue_cancel, self._handle.pointer, tag)
 
-    async def _fed(self, body: Fed, bell: Bell, waiter: Any) -> None:
+    async def _fed(self, body: Fed | Drawn, bell: Bell, waiter: Any) -> None:
         """Brings a body, for as long as its call has not ended."""
         raise NotImplementedError
 
@@ -86,7 +88,11 @@ class CallQueue:
         raise NotImplementedError
 
     async def in_thread(self, function: Callable[..., None], *arguments: Any) -> None:
-        """Runs what may wait where it holds up nothing."""
+        """Runs what may wait where it holds up nothing. A task that is cancelled leaves it to its end."""
+        raise NotImplementedError
+
+    def begin_in_thread(self, function: Callable[[], None]) -> None:
+        """The same in the loop, where nobody awaits it."""
         raise NotImplementedError
 
     def soon(self, function: Callable[..., None], *arguments: Any) -> bool:
@@ -172,9 +178,9 @@ class LoopQueue(CallQueue):
     def _bell(self) -> Bell:
         return _LoopBell()
 
-    async def _fed(self, body: Fed, bell: Bell, waiter: asyncio.Future[Handle | None]) -> None:
+    async def _fed(self, body: Fed | Drawn, bell: Bell, waiter: asyncio.Future[Handle | None]) -> None:
         # A task of its own, for what the body waits for may outlast the call.
-        feeding = asyncio.ensure_future(body.feed(bell))
+        feeding = asyncio.ensure_future(body.feed(bell, self.in_thread))
         either: set[asyncio.Future[Any]] = {feeding, waiter}
         try:
             await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
@@ -205,7 +211,12 @@ class LoopQueue(CallQueue):
         await asyncio.sleep(0)
 
     async def in_thread(self, function: Callable[..., None], *arguments: Any) -> None:
-        await asyncio.get_running_loop().run_in_executor(None, function, *arguments)
+        run = contextvars.copy_context().run
+        await asyncio.get_running_loop().run_in_executor(None, run, function, *arguments)
+
+    def begin_in_thread(self, function: Callable[[], None]) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop is about to end
+            asyncio.get_running_loop().run_in_executor(None, contextvars.copy_context().run, function)
 
     def soon(self, function: Callable[..., None], *arguments: Any) -> bool:
         loop = self._loop()

@@ -10,15 +10,18 @@ import inspect
 import os
 from typing import Any, Callable
 
+from ._bodies import Bell, Drawn, Fed
 from ._handle import Handle
 from ._queue import CallQueue
-from .request import Bell, Fed
 
 trio: Any = importlib.import_module("trio")
 # Whose name is another one from trio 0.23 on.
 _names = inspect.signature(trio.to_thread.run_sync).parameters
 _abandoned = {"abandon_on_cancel" if "abandon_on_cancel" in _names else "cancellable": True}
 _here: Any = trio.lowlevel.RunVar("ahoy")
+_run_sync: Any = trio.to_thread.run_sync
+# What trio calls it that a cancelled task leaves its thread, by its version.
+_LEAVING = "abandon_on_cancel" if "abandon_on_cancel" in inspect.signature(_run_sync).parameters else "cancellable"
 
 
 class _Waiter:
@@ -28,7 +31,7 @@ class _Waiter:
         self.ended: Any = trio.Event()
         self.result: Handle | None = None
         self.exception: BaseException | None = None
-        self.body: Fed | None = None
+        self.body: Fed | Drawn | None = None
         self.feeding: Any = None
 
     def done(self) -> bool:
@@ -106,11 +109,11 @@ class TrioQueue(CallQueue):
     def _bell(self) -> Bell:
         return _TrioBell()
 
-    async def _fed(self, body: Fed, bell: Bell, waiter: _Waiter) -> None:
+    async def _fed(self, body: Fed | Drawn, bell: Bell, waiter: _Waiter) -> None:
         # What the body waits for may outlast the call.
         waiter.body = body
         with trio.CancelScope() as waiter.feeding:
-            await body.feed(bell)
+            await body.feed(bell, self.in_thread)
 
     async def _outcome(self, waiter: _Waiter) -> Handle | None:
         await waiter.ended.wait()
@@ -122,8 +125,10 @@ class TrioQueue(CallQueue):
         await trio.lowlevel.checkpoint()
 
     async def in_thread(self, function: Callable[..., None], *arguments: Any) -> None:
-        # It ends with the calls that it waits for, which a caller that is cancelled ends.
-        await trio.to_thread.run_sync(functools.partial(function, *arguments), **_abandoned)
+        await _run_sync(function, *arguments, **{_LEAVING: True})
+
+    def begin_in_thread(self, function: Callable[[], None]) -> None:
+        trio.lowlevel.spawn_system_task(self.in_thread, function)
 
     def soon(self, function: Callable[..., None], *arguments: Any) -> bool:
         try:

@@ -120,8 +120,18 @@ class AsyncClient(BaseClient):
     async def _submitted(self, request: Request) -> Handle:
         queue = queue_here()
         self._relay.use(queue)
-        with self._telling(request):
-            answered = await queue.submitted(self._pointer, request)
+        body, go_on = request.drawn, False
+        try:
+            with self._telling(request):
+                answered = await queue.submitted(self._pointer, request)
+            go_on = request.streamed
+        finally:
+            if body is not None and not go_on:
+                body.leave()
+        if body is not None and go_on:
+            # The head of an answer may come before the server has all of the body.
+            body.begin(lambda: queue.soon(queue.begin_in_thread, body.fill))
+            queue.begin_in_thread(body.fill)
         return answered or Handle(0, lib.ahoy_response_free)
 
     async def aclose(self, timeout: float = 5.0) -> None:

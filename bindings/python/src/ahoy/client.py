@@ -15,6 +15,7 @@ import weakref
 from typing import TYPE_CHECKING, Any, Callable, Iterator, Mapping, TypeVar, Union
 
 from . import errors
+from ._bodies import Drawn
 from ._callbacks import keep, plain
 from ._handle import Handle, NotCopied, check, flag, given, milliseconds, take, text
 from ._library import lib
@@ -393,15 +394,12 @@ class Client(BaseClient):
 
     def _answer(self, request: Request) -> int:
         out, error = ctypes.c_void_p(), ctypes.c_void_p()
-        caller = (os.getpid(), threading.get_ident())
-        self._callers.append(caller)
-        try:
-            if threading.current_thread() is threading.main_thread():
-                status = self._send_in_slices(request, out, error)
-            else:
-                status = lib.ahoy_client_send(self._pointer, request.pointer, ctypes.byref(out), ctypes.byref(error))
-        finally:
-            self._callers.remove(caller)
+        if request.drawn is not None:
+            status = self._send_drawn(request, request.drawn, out, error)
+        elif threading.current_thread() is threading.main_thread():
+            status = self._send_in_slices(request, out, error)
+        else:
+            status = lib.ahoy_client_send(self._pointer, request.pointer, ctypes.byref(out), ctypes.byref(error))
         if status != 0:
             errors.raise_error(error.value)
         return out.value or 0
@@ -414,19 +412,26 @@ class Client(BaseClient):
             if status != 0 or out.value:
                 return status
 
-    def _left(self, limit_ms: int) -> int:
-        """Waits for the calls of other threads in short pieces, after each of which Python runs its signal handlers: only
-        this thread has them. In a callback of a call of its own, the library refuses to wait."""
-        here, until = threading.main_thread().ident, time.monotonic() + limit_ms / 1000
-        if threading.get_ident() != here:
-            return limit_ms
-        while True:
-            # Those of the process that this one was forked from have no thread here.
-            callers = [thread for process, thread in list(self._callers) if process == os.getpid()]
-            left = until - time.monotonic()
-            if not callers or here in callers or left <= 0:
-                return min(max(0, round(left * 1000)), limit_ms)
-            time.sleep(min(left, _LOOKS_EVERY))
+    def _send_drawn(self, request: Request, body: Drawn, out: ctypes.c_void_p, error: ctypes.c_void_p) -> int:
+        """Draws a body here while a thread of the library sends it: on that no code of the program may wait."""
+        room, go_on = threading.Event(), False
+        body.begin(room.set)
+        try:
+            call = Handle(take(lib.ahoy_client_start, self._pointer, request.pointer), lib.ahoy_call_free)
+            while True:
+                body.fill()
+                if not body.is_drawn and not body.is_wanted:
+                    room.wait(SLICE_MS / 1000)
+                room.clear()
+                wait = SLICE_MS if body.is_drawn else 0
+                status: int = lib.ahoy_call_wait(call.pointer, wait, ctypes.byref(out), ctypes.byref(error))
+                if status != 0 or out.value:
+                    # The head of an answer may come before the server has all of the body: what reads the answer draws on.
+                    go_on = request.streamed and status == 0
+                    return status
+        finally:
+            if not go_on:
+                body.leave()
 
     def close(self, timeout: float = 5.0) -> None:
         """Refuses new calls, ends streams, waits for calls under way, and ends what is left after `timeout` seconds."""

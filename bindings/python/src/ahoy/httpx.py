@@ -11,9 +11,9 @@ from typing import Any, AsyncIterator, Iterator, NoReturn
 import httpx
 
 from . import errors
+from ._bodies import AsyncUpload, Upload
 from .asynchronous import AsyncClient, AsyncStreamedResponse
-from .client import BaseClient, Client
-from .request import AsyncUpload, Upload
+from .client import Client
 from .response import StreamedResponse
 
 _FOREVER = float("inf")

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import collections
-import ctypes
 import itertools
 import json as json_module
 import time
-import weakref
-from typing import Any, AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Mapping, Protocol, Sequence, Union
+from typing import Any, AsyncIterable, Iterable, Mapping, Sequence, Union
 from urllib.parse import quote, urlencode
 
-from ._callbacks import keep
+from ._bodies import Drawn, Fed, body_of
 from ._handle import Handle, check, flag, given, milliseconds, take
 from ._library import callback, lib
 from .headers import Auth, HeaderInput, authorized, encoded, pairs
@@ -20,9 +17,6 @@ Content = Union[bytes, bytearray, memoryview, str, Iterable[bytes], AsyncIterabl
 Data = Union[Mapping[str, Any], Sequence[tuple[str, Any]], Content]
 Key = Union[bytes, bytearray, memoryview, str]
 Params = Union[Mapping[str, Any], Sequence[tuple[str, Any]], str, bytes, None]
-
-_UNKNOWN_LENGTH = 2**64 - 1
-_END, _DATA, _NOT_READY, _FAILED = 0, 1, 2, 3
 
 # What a path may hold besides letters and digits; "%" since it may be encoded already.
 _SAFE = "/%?&=:@!$'()*+,;-._~[]"
@@ -34,15 +28,16 @@ _numbers = itertools.count(1)
 class Request:
     """One request, made ready for the library."""
 
-    __slots__ = ("begun", "handle", "method", "path", "_number", "_source")
+    __slots__ = ("begun", "handle", "method", "path", "streamed", "_number", "_source")
 
     def __init__(self, method: str, path: str) -> None:
         self.begun = time.perf_counter()
         self.method = method
         self.path = path
         self.handle = Handle(take(lib.ahoy_request_new, given("method", method), given("path", path)), lib.ahoy_request_free)
+        self.streamed = False
         self._number = 0
-        self._source: _Source | Fed | None = None
+        self._source: Drawn | Fed | None = None
 
     @property
     def pointer(self) -> int:
@@ -77,25 +72,37 @@ class Request:
         if isinstance(content, (bytes, bytearray, memoryview)):
             data = bytes(content)
             check(lib.ahoy_request_set_body, self.pointer, data, len(data))
-        elif isinstance(content, Mapping) or not isinstance(content, (Iterable, AsyncIterable)):
+            return
+        source = None if isinstance(content, Mapping) else body_of(content)
+        if source is None:
             kind = type(content).__name__
             raise TypeError(f"a body is bytes, text or an iterable of bytes, and not {kind}; json= and data= send values")
-        else:
-            pieces: Any = content
-            self._source = _Source(pieces) if isinstance(pieces, Iterable) else Fed(pieces)
-            self._source.attach(self.handle)
+        if isinstance(source, bytes):
+            return check(lib.ahoy_request_set_body, self.pointer, source, len(source))
+        self._source = source
+        source.attach(self.handle)
+
+    @property
+    def source(self) -> Fed | Drawn | None:
+        """The body, where it is brought while it is sent."""
+        return self._source
 
     @property
     def fed(self) -> Fed | None:
         """The body, where a task has to bring it."""
         return self._source if isinstance(self._source, Fed) else None
 
+    @property
+    def drawn(self) -> Drawn | None:
+        """The body, where a thread has to bring it."""
+        return self._source if isinstance(self._source, Drawn) else None
+
     def raised(self) -> BaseException | None:
         """What the iterable of the body raised; it is told once.
 
         Kept, it would keep the request: the frames that it came through have it.
         """
-        if not isinstance(self._source, _Source):
+        if not isinstance(self._source, Drawn):
             return None
         raised, self._source.raised = self._source.raised, None
         return raised
@@ -163,6 +170,7 @@ def build(
         check(lib.ahoy_request_set_hash_key, pointer, key, len(key))
     if streamed:
         check(lib.ahoy_request_set_streamed, pointer, True)
+        request.streamed = True
     return request
 
 
@@ -201,177 +209,3 @@ def _is_form(data: Any) -> bool:
 def _default(fields: list[tuple[str, str]], name: str, value: str) -> None:
     if not any(key.lower() == name for key, _ in fields):
         fields.append((name, value))
-
-
-class Upload:
-    """A body of pieces that says how long it is, and whether it can be opened anew for a further attempt."""
-
-    def __init__(self, opened: Callable[[], Iterator[bytes]], length: int | None, again: bool) -> None:
-        self._opened, self.length, self.again = opened, length, again
-
-    def __iter__(self) -> Iterator[bytes]:
-        return self._opened()
-
-
-class AsyncUpload:
-    """An asynchronous body that says how long it is."""
-
-    def __init__(self, content: AsyncIterable[bytes], length: int | None) -> None:
-        self._content, self.length = content, length
-
-    def __aiter__(self) -> AsyncIterator[bytes]:
-        return self._content.__aiter__()
-
-
-class Bell(Protocol):
-    """Wakes the task that brings a body."""
-
-    ended: bool
-    """Whether the call has ended, so that nobody draws any more."""
-
-    def ring(self) -> None:
-        """Wakes it, from any thread."""
-
-    async def wait(self) -> None:
-        """Awaits the next ring."""
-
-
-class Fed:
-    """A body that a task brings, piece by piece, while the library sends it."""
-
-    def __init__(self, content: AsyncIterable[bytes]) -> None:
-        self._content = content
-        self._pieces: collections.deque[bytes] = collections.deque()
-        self._rest = b""
-        self._ended = self._failed = False
-        self._drawn: Callable[[], None] = lambda: None
-        self._request: Callable[[], Handle | None] = lambda: None
-        self.drawing = False
-        """Whether the next piece is awaited, which may last for ever; what else it waits for ends with the call."""
-
-    def attach(self, request: Handle) -> None:
-        # Kept, it would never be freed: what the library holds of it holds this.
-        self._request = weakref.ref(request)
-        length = getattr(self._content, "length", None)
-        functions = keep(("ahoy_body_fn", self._produce), ("ahoy_body_rewind_fn", None))
-        check(lib.ahoy_request_set_body_source, request, *functions, _UNKNOWN_LENGTH if length is None else length)
-
-    async def feed(self, bell: Bell) -> None:
-        """Brings all pieces; the next one is asked for when the last was drawn."""
-        pieces = self._content.__aiter__()
-        try:
-            await self._bring(pieces, bell)
-        finally:
-            # A generator that is dropped before its end is closed by the collector, of which trio warns.
-            close = getattr(pieces, "aclose", None)
-            if close is not None:
-                await close()
-
-    async def _bring(self, pieces: AsyncIterator[bytes], bell: Bell) -> None:
-        self._drawn = bell.ring
-        try:
-            while not bell.ended:
-                self.drawing = True
-                try:
-                    piece = await pieces.__anext__()
-                finally:
-                    self.drawing = False
-                if piece:
-                    self._pieces.append(_bytes(piece))
-                    self._ready()
-                while self._pieces and not bell.ended:
-                    await bell.wait()
-        except StopAsyncIteration:
-            self._ended = True
-        except BaseException:
-            # The exception is not kept: its frames hold the request, which holds this.
-            self._failed = True
-            raise
-        finally:
-            self._ready()
-
-    def _ready(self) -> None:
-        # It may come before the library has found nothing, so no piece is overlooked. What the body does at its end may
-        # outlast the request: of a call that was cancelled, the task that brings it is still to end.
-        request = self._request()
-        if request is not None:
-            check(lib.ahoy_request_body_ready, request)
-
-    def _produce(self, _: Any, buffer: int, capacity: int, length: Any) -> int:
-        # Looked at before the pieces: what was brought before the end is sent.
-        failed, ended = self._failed, self._ended
-        if not self._rest:
-            if not self._pieces:
-                return _FAILED if failed else _END if ended else _NOT_READY
-            self._rest = self._pieces.popleft()
-            self._drawn()
-        piece, self._rest = self._rest[:capacity], self._rest[capacity:]
-        ctypes.memmove(buffer, piece, len(piece))
-        length[0] = len(piece)
-        return _DATA
-
-
-class _Source:
-    """An iterable of bytes that the library draws from while it sends.
-
-    The library may draw on a thread of its own. What the iterable raises is kept, for it cannot pass through C.
-    """
-
-    def __init__(self, content: Iterable[bytes]) -> None:
-        self.raised: BaseException | None = None
-        self._content = content
-        self._iterator: Iterator[bytes] = iter(content)
-        self._rest = b""
-        self._length = _length(content)
-
-    def attach(self, request: Handle) -> None:
-        again = self._rewind if self._can_rewind() else None
-        functions = keep(("ahoy_body_fn", self._produce), ("ahoy_body_rewind_fn", again))
-        check(lib.ahoy_request_set_body_source, request, *functions, self._length)
-
-    def _can_rewind(self) -> bool:
-        if isinstance(self._content, Upload):
-            return self._content.again
-        # An iterator gives itself; a list or a file can start anew.
-        return hasattr(self._content, "seek") or iter(self._content) is not self._content
-
-    def _produce(self, _: Any, buffer: int, capacity: int, length: Any) -> int:
-        try:
-            while not self._rest:
-                self._rest = _bytes(next(self._iterator))
-            piece, self._rest = self._rest[:capacity], self._rest[capacity:]
-            ctypes.memmove(buffer, piece, len(piece))
-            length[0] = len(piece)
-            return _DATA
-        except StopIteration:
-            return _END
-        except BaseException as raised:
-            self.raised = raised
-            return _FAILED
-
-    def _rewind(self, _: Any) -> bool:
-        try:
-            if hasattr(self._content, "seek"):
-                self._content.seek(0)
-            self._iterator, self._rest = iter(self._content), b""
-            return True
-        except BaseException as raised:
-            self.raised = raised
-            return False
-
-
-def _bytes(piece: Any) -> bytes:
-    # Of a number, bytes() makes as many zeros.
-    if not isinstance(piece, (bytes, bytearray, memoryview)):
-        raise TypeError(f"the pieces of a body are bytes, and not {type(piece).__name__}")
-    return bytes(piece)
-
-
-def _length(content: Any) -> int:
-    """The number of bytes where it is known: of a list of pieces, and where an Upload says it."""
-    if isinstance(content, Upload) and content.length is not None:
-        return content.length
-    if isinstance(content, (list, tuple)):
-        return sum(len(piece) for piece in content)
-    return _UNKNOWN_LENGTH
-

@@ -24,8 +24,8 @@ from urllib3._collections import HTTPHeaderDict
 from urllib3.exceptions import ProtocolError, ReadTimeoutError
 
 from . import errors
+from ._bodies import Upload
 from .client import Client
-from .request import Upload
 from .response import StreamedResponse
 
 # Framing and connections are the library's own.

@@ -314,8 +314,14 @@ class StreamedResponse(NotCopied, BaseResponse):
 
     def iter_bytes(self) -> Iterator[bytes]:
         """The pieces of the body as they come."""
+        sent = self.request.drawn if self.request is not None else None
         while not self.ended:
-            piece = self._poll(slice_ms())
+            wait = SLICE_MS
+            if sent is not None and not sent.is_drawn:
+                # What the server had not taken of the request when it began to answer.
+                sent.fill()
+                wait = 1
+            piece = self._poll(wait)
             if piece:
                 yield piece
 
@@ -346,9 +352,10 @@ class StreamedResponse(NotCopied, BaseResponse):
 
     def close(self) -> None:
         """Ends the exchange; the server sees the connection close if the body is not whole."""
-        handle = self._handle
-        if handle.pointer is not None:
-            self.raw_fields()
+        if self.request is not None and self.request.drawn is not None:
+            self.request.drawn.leave()
+        if self._handle.pointer is not None:
+            _ = self.headers
             self._let_go()
             if self._reading.locked():
                 _end(handle)
