@@ -4,6 +4,7 @@ import array
 import asyncio
 import concurrent.futures
 import contextlib
+import contextvars
 import copy
 import datetime
 import http.server
@@ -610,7 +611,61 @@ class Calls(Served, unittest.TestCase):
             thread.start()
             thread.join()
         self.assertEqual([str(error) for error in caught], ["not today"] * 4)
-        self.assertEqual(client._refusals._raised, {})
+        self.assertEqual(client._calls._calls, {})
+
+    def test_hooks_have_the_context_of_their_call(self):
+        class Tracing:
+            def call(self, request):
+                return contextlib.nullcontext()
+
+            def begin_attempt(self, request):
+                seen.append(("begin", name.get("lost")))
+
+            def end_call(self, response, error):
+                seen.append(("end", name.get("lost")))
+
+        def hook(kind):
+            return lambda _: seen.append((kind, name.get("lost")))
+
+        def told(call):
+            def run():
+                name.set("mine")
+                for hosts in (self.hosts[:1], self.hosts[1:2]):
+                    with contextlib.suppress(ahoy.ConnectError):
+                        call(hosts)
+
+            seen.clear()
+            contextvars.copy_context().run(run)
+            eventually(lambda: {kind for kind, _ in seen} == {"request", "error", "response", "begin", "end"})
+            self.assertEqual({value for _, value in seen}, {"mine"})
+
+        def in_a_thread(hosts):
+            with concurrent.futures.ThreadPoolExecutor() as pool:
+                pool.submit(contextvars.copy_context().run, self.client(hosts=hosts, **hooks).get, "/ok").result()
+
+        async def awaited(hosts):
+            async with ahoy.AsyncClient(hosts, **hooks) as client:
+                await client.get("/ok")
+
+        name, seen = contextvars.ContextVar("name"), []
+        hooks = {f"on_{kind}": hook(kind) for kind in ("request", "response", "error")}
+        hooks.update(tracing=Tracing(), retry=False)
+        told(lambda hosts: self.client(hosts=hosts, **hooks).get("/ok"))
+        told(lambda hosts: self.client(hosts=hosts, **hooks).stream("GET", "/ok").close())
+        told(in_a_thread)
+        told(lambda hosts: asyncio.run(awaited(hosts)))
+
+    def test_what_ends_a_program_passes_through_a_hook_in_the_loop(self):
+        def on_event(event):
+            raise KeyboardInterrupt
+
+        async def main():
+            async with ahoy.AsyncClient(self.hosts[:1], on_event=on_event) as client:
+                await client.get("/ok")
+                client.balancer.endpoints()[0].open_circuit()
+                await asyncio.sleep(5)
+
+        self.assertRaises(KeyboardInterrupt, asyncio.run, main())
 
     def test_a_request_that_a_hook_keeps_is_closed(self):
         kept = []

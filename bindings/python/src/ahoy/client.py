@@ -22,12 +22,12 @@ from ._library import lib
 from .balancer import Balancer, Hosts, chosen_balancer
 from .headers import Auth, HeaderInput, authorized, encoded, pairs
 from .hooks import (
+    CallsUnderWay,
     Deliver,
     OnError,
     OnEvent,
     OnRequest,
     OnResponse,
-    Refusals,
     at_once,
     call_end_hook,
     error_hook,
@@ -118,7 +118,8 @@ class BaseClient(NotCopied):
             flag(name, switch)
         if verify is False:
             raise ValueError("TLS is always verified: pass the PEM file of the server's authority as verify")
-        self._refusals: Refusals | None = Refusals() if on_request is not None else None
+        has_hooks = any(hook is not None for hook in (on_request, on_response, on_error, tracing))
+        self._calls: CallsUnderWay | None = CallsUnderWay() if has_hooks else None
         builder = Handle(lib.ahoy_client_builder_new(), lib.ahoy_client_builder_free)
         pointer = builder.pointer or 0
         if config is not None:
@@ -143,7 +144,8 @@ class BaseClient(NotCopied):
         self._tracing = tracing
         if tracing is not None:
             on_request = traced_request(tracing, on_request)
-            check(lib.ahoy_client_builder_on_call_end, pointer, *keep(("ahoy_call_end_fn", call_end_hook(tracing))))
+            ended = call_end_hook(tracing, self._calls or CallsUnderWay())
+            check(lib.ahoy_client_builder_on_call_end, pointer, *keep(("ahoy_call_end_fn", ended)))
         self._hook(pointer, on_request, on_response, on_error)
         self._listen(pointer, logger or logging.getLogger("ahoy"), on_event)
         self._handle: Handle | None = Handle(take(lib.ahoy_client_builder_build, pointer), lib.ahoy_client_free)
@@ -174,14 +176,16 @@ class BaseClient(NotCopied):
         on_response: OnResponse | None,
         on_error: OnError | None,
     ) -> None:
+        # Of the client the hooks keep only the list of its calls: a cycle would keep the client alive.
+        calls = self._calls or CallsUnderWay()
         if on_request is not None:
-            # Of the client the hook keeps only where the exception goes: a cycle would keep the client alive.
-            hook = request_hook(on_request, self._refusals or Refusals())
-            check(lib.ahoy_client_builder_on_request, builder, *keep(("ahoy_request_fn", hook)))
+            hook = keep(("ahoy_request_fn", request_hook(on_request, calls)))
+            check(lib.ahoy_client_builder_on_request, builder, *hook)
         if on_response is not None:
-            check(lib.ahoy_client_builder_on_response, builder, *keep(("ahoy_response_fn", response_hook(on_response))))
+            hook = keep(("ahoy_response_fn", response_hook(on_response, calls)))
+            check(lib.ahoy_client_builder_on_response, builder, *hook)
         if on_error is not None:
-            check(lib.ahoy_client_builder_on_error, builder, *keep(("ahoy_error_fn", error_hook(on_error))))
+            check(lib.ahoy_client_builder_on_error, builder, *keep(("ahoy_error_fn", error_hook(on_error, calls))))
 
     def _listen(
         self, builder: int, logger: Union[logging.Logger, "logging.LoggerAdapter[Any]"], on_event: OnEvent | None
@@ -233,21 +237,21 @@ class BaseClient(NotCopied):
     @contextlib.contextmanager
     def _telling(self, request: Request) -> Iterator[None]:
         """Around a call: its error has what its body or its hook raised as its cause."""
-        refusals, refusal = self._refusals, None
-        if refusals is not None:
-            refusals.begin(request.number)
+        calls, refusal = self._calls, None
+        if calls is not None:
+            calls.begin(request.number)
         try:
             yield
         except errors.Error as error:
-            if refusals is not None:
-                refusal = refusals.end(request.number)
+            if calls is not None:
+                refusal = calls.end(request.number)
             raised = request.raised() or refusal
             if isinstance(raised, (KeyboardInterrupt, SystemExit)):
                 raise raised
             raise error from (raised or error.__cause__)
         finally:
-            if refusals is not None:
-                refusals.end(request.number)
+            if calls is not None:
+                calls.end(request.number)
 
     def __del__(self) -> None:
         # In a forked child it is the parent's to close.

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextvars
 import dataclasses
 import datetime
 import logging
+import threading
 from typing import TYPE_CHECKING, Any, Callable, Union
 
 from ._handle import Handle, check, decode, given
@@ -103,36 +105,58 @@ def at_once(function: Callable[..., None], *arguments: Any) -> None:
     function(*arguments)
 
 
-class Refusals:
-    """What a hook raised, by the number of the call that it refused: it may run on a thread of the library."""
+class _UnderWay:
+    """A call under way: where its hooks belong, and what they raised."""
+
+    __slots__ = ("context", "thread", "raised")
 
     def __init__(self) -> None:
-        self._raised: dict[int, BaseException | None] = {}
+        self.context = contextvars.copy_context()
+        self.thread = threading.get_ident()
+        self.raised: BaseException | None = None
 
-    def begin(self, call: int) -> None:
+
+class CallsUnderWay:
+    """The calls whose hooks may run, by number: a hook may run on a thread of the library, with the context of its call."""
+
+    def __init__(self) -> None:
+        self._calls: dict[int, _UnderWay] = {}
+
+    def begin(self, number: int) -> None:
         """Before a call: what is raised for it is kept from here on."""
-        self._raised[call] = None
+        self._calls[number] = _UnderWay()
 
-    def raised(self, call: int, error: BaseException) -> None:
+    def run(self, number: int | None, function: Callable[[Any], Any], argument: Any) -> None:
+        """Calls a function with the context variables of a call."""
+        call = self._calls.get(number or 0)
+        if call is None or call.thread == threading.get_ident():
+            function(argument)
+        else:
+            # A copy, for hooks of one call may run at once.
+            call.context.copy().run(function, argument)
+
+    def raised(self, number: int, error: BaseException) -> None:
         """Keeps what the hook raised, unless the call has ended."""
-        if call in self._raised:
-            self._raised[call] = error
+        call = self._calls.get(number)
+        if call is not None:
+            call.raised = error
 
-    def end(self, call: int) -> BaseException | None:
+    def end(self, number: int) -> BaseException | None:
         """After a call: what the hook raised."""
-        return self._raised.pop(call, None)
+        call = self._calls.pop(number, None)
+        return call.raised if call is not None else None
 
 
-def request_hook(function: OnRequest, refusals: Refusals) -> Callable[..., int]:
+def request_hook(function: OnRequest, calls: CallsUnderWay) -> Callable[..., int]:
     """A hook that refuses the request where it raises."""
 
     def hook(_: Any, pointer: int) -> int:
         request = HookRequest(pointer)
         try:
-            function(request)
+            calls.run(request.call_number, function, request)
             return 0
         except BaseException as error:
-            refusals.raised(request.call_number, error)
+            calls.raised(request.call_number, error)
             return 602  # AHOY_E_HOOK_REFUSED
         finally:
             request._lent = None
@@ -152,37 +176,38 @@ def traced_request(tracing: Tracing, function: OnRequest | None) -> OnRequest:
     return both
 
 
-def call_end_hook(tracing: Tracing) -> Callable[..., None]:
+def call_end_hook(tracing: Tracing, calls: CallsUnderWay) -> Callable[..., None]:
     def hook(_: Any, status: int, response: int | None, error: int | None) -> None:
         with _guarded():
-            tracing.end_call(response, error)
+            number = lib.ahoy_response_user_data(response) if response else lib.ahoy_error_user_data(error)
+            calls.run(number, lambda _: tracing.end_call(response, error), None)
 
     return hook
 
 
-def response_hook(function: OnResponse) -> Callable[..., None]:
+def response_hook(function: OnResponse, calls: CallsUnderWay) -> Callable[..., None]:
     def hook(_: Any, pointer: int) -> None:
         handle = Handle(pointer, lambda _: None)
         try:
             with _guarded():
-                function(LentResponse(handle))
+                calls.run(lib.ahoy_response_user_data(pointer), function, LentResponse(handle))
         finally:
             handle.pointer = None
 
     return hook
 
 
-def error_hook(function: OnError) -> Callable[..., None]:
+def error_hook(function: OnError, calls: CallsUnderWay) -> Callable[..., None]:
     def hook(_: Any, pointer: int) -> None:
         with _guarded():
-            function(read_error(pointer))
+            calls.run(lib.ahoy_error_user_data(pointer), function, read_error(pointer))
 
     return hook
 
 
 def event_hook(function: OnEvent, deliver: Deliver) -> Callable[..., None]:
     def tell(event: ClientEvent) -> None:
-        with _guarded():
+        with _guarded(Exception):
             function(event)
 
     def hook(_: Any, pointer: int) -> None:
@@ -205,7 +230,7 @@ def read_event(pointer: int) -> ClientEvent:
 
 def log_hook(logger: Union[logging.Logger, "logging.LoggerAdapter[Any]"], deliver: Deliver) -> Callable[..., None]:
     def tell(level: int, part: str, message: str) -> None:
-        with _guarded():
+        with _guarded(Exception):
             logger.log(_LEVELS.get(level, logging.INFO), "%s: %s", part, message)
 
     def hook(_: Any, level: int, part: bytes, message: bytes) -> None:
@@ -225,12 +250,16 @@ def log_level(logger: Union[logging.Logger, "logging.LoggerAdapter[Any]"]) -> in
 
 
 class _guarded:
-    """Sends what a hook raises to the log: C has no way to pass it on."""
+    """Sends what a hook raises to the log: C has no way to pass it on. A loop has one for what ends a program."""
+
+    def __init__(self, kinds: type[BaseException] = BaseException) -> None:
+        self._kinds = kinds
 
     def __enter__(self) -> None:
         pass
 
     def __exit__(self, kind: Any, error: BaseException | None, _: Any) -> bool:
-        if error is not None:
-            logging.getLogger("ahoy").error("a hook raised", exc_info=error)
+        if not isinstance(error, self._kinds):
+            return False
+        logging.getLogger("ahoy").error("a hook raised", exc_info=error)
         return True
