@@ -613,6 +613,15 @@ class Calls(Served, unittest.TestCase):
         self.assertEqual([str(error) for error in caught], ["not today"] * 4)
         self.assertEqual(client._calls._calls, {})
 
+    def test_a_hook_that_would_wait_for_a_call_is_told_what_to_do(self):
+        other = self.client()
+        with self.assertRaises(ahoy.HookRefusedError) as caught:
+            self.client(on_request=lambda request: other.get("/ok")).get("/ok")
+        cause = caught.exception.__cause__
+        self.assertIsInstance(cause, ahoy.WouldDeadlockError)
+        self.assertEqual(cause.code, "AHOY_E_WOULD_DEADLOCK")
+        self.assertIn("ready before the call", str(cause))
+
     def test_hooks_have_the_context_of_their_call(self):
         class Tracing:
             def call(self, request):

@@ -36,6 +36,7 @@ from .errors import (
     TimeoutError,
     TLSError,
     UnknownOptionError,
+    WouldDeadlockError,
 )
 from .headers import Headers
 from .hooks import ClientEvent, HookRequest
@@ -89,6 +90,7 @@ __all__ = [
     "TLSError",
     "TimeoutError",
     "UnknownOptionError",
+    "WouldDeadlockError",
     "__version__",
     "documented_settings",
     "library_version",

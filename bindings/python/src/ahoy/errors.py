@@ -41,6 +41,10 @@ class InUseError(Error, RuntimeError):
     """The object is in use and can no longer be changed."""
 
 
+class WouldDeadlockError(Error, RuntimeError):
+    """A hook, a provider or a balancer made a call that waits, on the thread that would have to carry it."""
+
+
 class ClosedError(Error, RuntimeError):
     """The client was closed."""
 
@@ -128,6 +132,7 @@ _CLASSES: dict[str, type[Error]] = {
     "AHOY_E_INVALID_ARGUMENT": InvalidArgumentError,
     "AHOY_E_UNKNOWN_OPTION": UnknownOptionError,
     "AHOY_E_IN_USE": InUseError,
+    "AHOY_E_WOULD_DEADLOCK": WouldDeadlockError,
     "AHOY_E_CLOSED": ClosedError,
     "AHOY_E_FORKED": ForkedError,
     "AHOY_E_DISCOVERY": DiscoveryError,
@@ -169,6 +174,10 @@ def _text(value: bytes | None) -> str:
     return "" if value is None else value.decode("utf-8", "replace")
 
 
+_WAY_OUT = (
+    "hooks, providers and balancers make no calls that wait: have what they need, such as a token, ready before the call,"
+    " or renew it in a thread of your own"
+)
 _OPEN_CIRCUITS = ("circuits are open", "circuit of the one endpoint is open")
 
 
@@ -193,6 +202,8 @@ def read_error(pointer: int) -> Error:
     status: int = lib.ahoy_error_status(pointer)
     code = _text(lib.ahoy_status_name(status))
     message = _text(lib.ahoy_error_message(pointer))
+    if code == "AHOY_E_WOULD_DEADLOCK":
+        message = f"{message}; {_WAY_OUT}"
     error = _class_of(code, message)(message)
     error.code, error.status = code, status
     error.retryable = lib.ahoy_error_is_retryable(pointer)
