@@ -550,6 +550,32 @@ class Calls(Served, unittest.TestCase):
         )
         self.assertEqual((ended.returncode, ended.stdout, ended.stderr), (0, "", ""))
 
+    def test_the_process_ends_without_a_word_beside_uploads(self):
+        program = """
+            import asyncio, sys, threading, ahoy
+            client = ahoy.Client(sys.argv[1:], warn_unclosed=False)
+            are_sent = threading.Semaphore(0)
+            def body():
+                while True:
+                    are_sent.release()
+                    yield b"x" * 1000
+            async def pieces():
+                for piece in body():
+                    yield piece
+            async def awaited():
+                other = ahoy.AsyncClient(sys.argv[1:], warn_unclosed=False, on_request=lambda request: None)
+                async def gets():
+                    while True:
+                        await other.get("/ok")
+                await asyncio.gather(other.post("/slow", pieces()), gets())
+            for work in [lambda: client.post("/slow", body())] * 4 + [lambda: asyncio.run(awaited())]:
+                threading.Thread(target=work, daemon=True).start()
+            for _ in range(1000): are_sent.acquire()
+            """
+        for _ in range(5):
+            ended = python(program, *self.hosts)
+            self.assertEqual((ended.returncode, ended.stdout, ended.stderr), (0, "", ""))
+
     def test_a_close_beside_a_read(self):
         ended = python(
             """

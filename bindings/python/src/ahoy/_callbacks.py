@@ -9,6 +9,8 @@ from __future__ import annotations
 import atexit
 import inspect
 import itertools
+import threading
+import time
 from typing import Any, Callable
 
 from ._library import callback, lib
@@ -40,9 +42,25 @@ def plain(name: str, function: Any) -> None:
         raise TypeError(f"{name} is a plain function, and not a coroutine function, which nobody awaits")
 
 
+is_ending = False
+"""Whether the process is about to end, and no function is called any more."""
+
+
 def _stop() -> None:
+    global is_ending
+    is_ending = True
     # Python ends threads that want its lock once it finalises; so none may be on its way into a callback by then.
     lib.ahoy_callbacks_stop(1000, None)
+
+
+def fall_silent(was_ending: bool) -> None:
+    """Before a failed call is told of: where it failed because the process ends, the end comes first.
+
+    Of other threads only daemons are left by then, and what they raise would be printed. Python ends them in a moment; the
+    limit is for a program that waits for one.
+    """
+    if is_ending and not was_ending and threading.current_thread().daemon:
+        time.sleep(1)
 
 
 atexit.register(_stop)

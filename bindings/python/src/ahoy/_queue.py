@@ -12,7 +12,7 @@ import sys
 import weakref
 from typing import Any, Callable
 
-from . import errors
+from . import _callbacks, errors
 from ._bodies import Bell, Drawn, Fed
 from ._handle import Handle, check, take
 from ._library import lib
@@ -131,6 +131,7 @@ class CallQueue:
                 pointer = lib.ahoy_completion_take_response(completion)
                 waiter.set_result(Handle(pointer, lib.ahoy_response_free) if pointer else None)
             else:
+                _callbacks.fall_silent(False)
                 waiter.set_exception(errors.take_error(lib.ahoy_completion_take_error(completion)))
         lib.ahoy_completion_free(completion)
 

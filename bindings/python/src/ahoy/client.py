@@ -14,7 +14,7 @@ import warnings
 import weakref
 from typing import TYPE_CHECKING, Any, Callable, Iterator, Mapping, TypeVar, Union
 
-from . import errors
+from . import _callbacks, errors
 from ._bodies import Drawn
 from ._callbacks import keep, plain
 from ._handle import Handle, NotCopied, check, flag, given, milliseconds, take, text
@@ -397,7 +397,7 @@ class Client(BaseClient):
             return self._answer(request)
 
     def _answer(self, request: Request) -> int:
-        out, error = ctypes.c_void_p(), ctypes.c_void_p()
+        out, error, was_ending = ctypes.c_void_p(), ctypes.c_void_p(), _callbacks.is_ending
         if request.drawn is not None:
             status = self._send_drawn(request, request.drawn, out, error)
         elif threading.current_thread() is threading.main_thread():
@@ -405,6 +405,7 @@ class Client(BaseClient):
         else:
             status = lib.ahoy_client_send(self._pointer, request.pointer, ctypes.byref(out), ctypes.byref(error))
         if status != 0:
+            _callbacks.fall_silent(was_ending)
             errors.raise_error(error.value)
         return out.value or 0
 
