@@ -7,13 +7,19 @@ of the program runs there: that brings pieces ahead, and the library takes what 
 from __future__ import annotations
 
 import collections
+import contextlib
 import ctypes
 import inspect
 import io
-import threading
 import time
 import weakref
 from typing import Any, AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Iterator, Protocol
+
+try:
+    # Of the interpreter itself: gevent puts one that is not for threads in the place of queue's.
+    from _queue import Empty, SimpleQueue
+except ImportError:
+    from queue import Empty, SimpleQueue
 
 from ._callbacks import keep
 from ._handle import Handle, check
@@ -94,6 +100,25 @@ class _Reading:
         return filled
 
 
+class Room:
+    """Tells a thread that waits that there is room for a piece."""
+
+    def __init__(self) -> None:
+        self._told: SimpleQueue[None] = SimpleQueue()
+
+    def tell(self) -> None:
+        """Ends a wait, from any thread."""
+        self._told.put(None)
+
+    def wait(self, seconds: float) -> None:
+        """Waits; Python runs its signal handlers meanwhile."""
+        with contextlib.suppress(Empty):
+            self._told.get(timeout=seconds)
+        with contextlib.suppress(Empty):
+            while True:
+                self._told.get_nowait()
+
+
 class SendBuffer:
     """What lies ready of a body, and the functions by which the library takes it."""
 
@@ -152,7 +177,8 @@ class Drawn:
         self._buffer = SendBuffer()
         self._iterator: Iterator[bytes] = iter(())
         self._reading: _Reading | None = None
-        self._filling = threading.Lock()
+        # The thread that takes it draws. No lock: those that gevent puts in their place are not for threads.
+        self._turn = [None]
         self._is_left = False
         self.drawing = False
         """Whether a task awaits the next piece, which may last for ever."""
@@ -181,16 +207,18 @@ class Drawn:
 
     def fill(self) -> None:
         """Draws pieces for as long as they are wanted, and not for long: the call may have ended meanwhile."""
-        # One that a cancelled task has left may still run.
-        if self._filling.acquire(blocking=False):
-            try:
-                until = time.monotonic() + _MOMENT
-                while self.is_wanted:
-                    self._draw(self._buffer.reading)
-                    if time.monotonic() > until:
-                        break
-            finally:
-                self._filling.release()
+        try:
+            turn = self._turn.pop()
+        except IndexError:
+            return  # Another that a cancelled task has left still draws.
+        try:
+            until = time.monotonic() + _MOMENT
+            while self.is_wanted:
+                self._draw(self._buffer.reading)
+                if time.monotonic() > until:
+                    break
+        finally:
+            self._turn.append(turn)
 
     def _draw(self, reading: _Reading) -> None:
         try:

@@ -15,7 +15,7 @@ import weakref
 from typing import TYPE_CHECKING, Any, Callable, Iterator, Mapping, TypeVar, Union
 
 from . import _callbacks, errors
-from ._bodies import Drawn
+from ._bodies import Drawn, Room
 from ._callbacks import keep, plain
 from ._handle import Handle, NotCopied, check, flag, given, milliseconds, take, text
 from ._library import lib
@@ -419,15 +419,14 @@ class Client(BaseClient):
 
     def _send_drawn(self, request: Request, body: Drawn, out: ctypes.c_void_p, error: ctypes.c_void_p) -> int:
         """Draws a body here while a thread of the library sends it: on that no code of the program may wait."""
-        room, go_on = threading.Event(), False
-        body.begin(room.set)
+        room, go_on = Room(), False
+        body.begin(room.tell)
         try:
             call = Handle(take(lib.ahoy_client_start, self._pointer, request.pointer), lib.ahoy_call_free)
             while True:
                 body.fill()
                 if not body.is_drawn and not body.is_wanted:
                     room.wait(SLICE_MS / 1000)
-                room.clear()
                 wait = SLICE_MS if body.is_drawn else 0
                 status: int = lib.ahoy_call_wait(call.pointer, wait, ctypes.byref(out), ctypes.byref(error))
                 if status != 0 or out.value:
