@@ -118,10 +118,17 @@ class Loops(Served, unittest.TestCase):
                 gevent.joinall([ticker, *answers])
                 assert {a.value.text for a in answers} == {"late"}
                 print(len(beats), time.monotonic() - begun < 1.4)
+                def body():
+                    for _ in range(20):
+                        gevent.sleep(0)
+                        yield b"x" * 50_000
+                uploads = [gevent.spawn(client.post, "/body", body()) for _ in range(5)]
+                gevent.joinall(uploads)
+                print({len(upload.value.content) for upload in uploads})
             """,
             *self.ports,
         )
-        self.assertEqual((ended.returncode, ended.stdout.strip(), ended.stderr), (0, "20 True", ""))
+        self.assertEqual((ended.returncode, ended.stdout.split("\n"), ended.stderr), (0, ["20 True", "{1000000}", ""], ""))
 
 
 class Celery(Served, unittest.TestCase):

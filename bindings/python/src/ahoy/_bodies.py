@@ -264,11 +264,15 @@ class Fed:
     async def feed(self, bell: Bell, _: InThread) -> None:
         """Brings all pieces; the next one is asked for when there is room for it."""
         pieces = self._content.__aiter__()
+        # A generator that is dropped before its end is closed by the collector, of which trio warns.
+        close = getattr(pieces, "aclose", None)
         try:
             await self._bring(pieces, bell)
+        except GeneratorExit:
+            # The task is dropped with its loop, in which alone the generator could end.
+            close = None
+            raise
         finally:
-            # A generator that is dropped before its end is closed by the collector, of which trio warns.
-            close = getattr(pieces, "aclose", None)
             if close is not None:
                 await close()
 

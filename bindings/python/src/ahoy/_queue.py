@@ -66,7 +66,7 @@ class CallQueue:
             # Nobody takes what still comes: a response in it goes with its completion.
             if self._waiting.pop(tag, None) is not None and self._process == os.getpid():
                 self._bells.pop(tag, None)
-                # Where both are collected together, the queue may have gone first, and has ended its calls.
+                # The collector may free a queue before the tasks of its loop that were left.
                 if self._handle.pointer is not None:
                     check(lib.ahoy_queue_cancel, self._handle.pointer, tag)
 
