@@ -179,7 +179,7 @@ class Drawn:
         self._reading: _Reading | None = None
         # The thread that takes it draws. No lock: those that gevent puts in their place are not for threads.
         self._turn = [None]
-        self._is_left = False
+        self._is_left = self._goes_on = False
         self.drawing = False
         """Whether a task awaits the next piece, which may last for ever."""
 
@@ -205,20 +205,30 @@ class Drawn:
         """Whether there is no further piece, unless the library begins anew."""
         return self._buffer.reading.end is not None
 
+    def go_on(self, on_room: Callable[[], object]) -> None:
+        """The same, where nothing but that function looks after the body from here on."""
+        self._goes_on, self._buffer.on_room = True, on_room
+
     def fill(self) -> None:
         """Draws pieces for as long as they are wanted, and not for long: the call may have ended meanwhile."""
-        try:
-            turn = self._turn.pop()
-        except IndexError:
-            return  # Another that a cancelled task has left still draws.
-        try:
-            until = time.monotonic() + _MOMENT
-            while self.is_wanted:
-                self._draw(self._buffer.reading)
-                if time.monotonic() > until:
-                    break
-        finally:
-            self._turn.append(turn)
+        while self._turn:
+            try:
+                turn = self._turn.pop()
+            except IndexError:
+                break  # Another that a cancelled task has left still draws.
+            try:
+                self._fill(time.monotonic() + _MOMENT)
+            finally:
+                self._turn.append(turn)
+            # What asked meanwhile for more has found the turn taken.
+            if not self._goes_on or not self.is_wanted:
+                break
+
+    def _fill(self, until: float) -> None:
+        while self.is_wanted:
+            self._draw(self._buffer.reading)
+            if time.monotonic() > until:
+                break
 
     def _draw(self, reading: _Reading) -> None:
         try:

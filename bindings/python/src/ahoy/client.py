@@ -434,6 +434,7 @@ class Client(BaseClient):
                     go_on = request.streamed and status == 0
                     return status
         finally:
+            body.begin(lambda: None)
             if not go_on:
                 body.leave()
 
