@@ -7,6 +7,7 @@ import contextlib
 import contextvars
 import copy
 import datetime
+import gzip
 import http.server
 import io
 import logging
@@ -189,7 +190,17 @@ class Calls(Served, unittest.TestCase):
             def seekable(self):
                 return False
 
+        class Unpacked(gzip.GzipFile):
+            def seek(self, place, whence=0):
+                assert whence != io.SEEK_END, "all of it is read"
+                return super().seek(place, whence)
+
         asked, client = [], self.client()
+        for file, length in ((io.BytesIO(), "0"), (open(os.devnull, "rb"), "0"), (open("/proc/self/status", "rb"), None)):
+            with file:
+                seen = client.put("/echo", file).json()
+            self.assertEqual((dict(seen["headers"]).get("content-length"), bool(seen["body"])), (length, length is None))
+        self.assertEqual(client.post("/body", Unpacked(fileobj=io.BytesIO(gzip.compress(b"packed")))).content, b"packed")
         for kind, framing in ((File, ["content-length", "200000"]), (Pipe, ["transfer-encoding", "chunked"])):
             file = kind(b"head" + b"line\n" * 40_000)
             file.seek(4)

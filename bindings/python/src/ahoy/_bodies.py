@@ -32,6 +32,7 @@ _PIECE = 65536
 _AHEAD = 2 * _PIECE
 # After how many seconds of drawing a call is looked after.
 _MOMENT = 0.005
+_PLAIN = (io.BufferedReader, io.BufferedRandom, io.BytesIO)
 
 InThread = Callable[[Callable[[], None]], Awaitable[None]]
 
@@ -343,16 +344,19 @@ def _place(file: Any) -> tuple[Any, int | None]:
         if not getattr(file, "seekable", lambda: True)():
             return None, None
         start = file.tell()
-        if hasattr(file, "encoding"):
-            # Places in text are no numbers of bytes.
+        # Places in text are no numbers of bytes, and one that unpacks, as gzip's, reads all to find its end.
+        if hasattr(file, "encoding") or (isinstance(file, io.BufferedIOBase) and not isinstance(file, _PLAIN)):
             return start, None
         file.seek(0, io.SEEK_END)
         length = file.tell() - start
         file.seek(start)
+        if length <= 0:
+            # Files of /proc say 0, whatever they hold.
+            length = None if file.read(1) else 0
+            file.seek(start)
+        return start, length
     except (AttributeError, OSError, ValueError):
         return None, None
-    # Files of /proc say 0, whatever they hold.
-    return start, length if length > 0 else None
 
 
 def _read(file: Any, start: Any) -> Iterator[bytes]:
