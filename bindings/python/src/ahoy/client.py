@@ -103,7 +103,8 @@ class BaseClient(NotCopied):
         :param resilient: hedges, outlier detection, slow start and limits, as the library recommends
         :param options: any further setting by key, see docs/options.md
         :param balancer_options: the same for the balancer
-        :param on_request: called before each attempt; what it raises refuses the request
+        :param on_request: called before each attempt, with the context variables of its call and perhaps on a thread of
+            the library; what it raises refuses the request
         :param on_response: called with each answer
         :param on_error: called with each failure
         :param on_event: called when a circuit opens and the like: of an AsyncClient in its loop, else on any thread
@@ -347,7 +348,8 @@ class Client(BaseClient):
 
         :param path: path and query, or an absolute URL for a client without hosts
         :param params: query parameters to add
-        :param content: bytes, text, or an iterable of bytes that is drawn while it is sent
+        :param content: bytes, text, a file, or an iterable of bytes that is drawn while it is sent, here or by an
+            AsyncClient in a thread beside the loop
         :param data: form fields in place of content; bytes and text are taken as content
         :param json: a value to send as JSON in place of content
         :param timeout: seconds for this call

@@ -61,7 +61,7 @@ class Request:
         check(lib.ahoy_request_add_header, self.pointer, encoded(name), encoded(value))
 
     def body(self, content: Content) -> None:
-        """Sets what is sent: bytes, text, or an iterable of bytes that is drawn while it is sent.
+        """Sets what is sent: bytes, text, or a file or an iterable of bytes that is drawn while it is sent.
 
         An asynchronous one is drawn in the loop, for as long as the call is under way.
         """
