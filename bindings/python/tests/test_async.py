@@ -417,6 +417,30 @@ class Calls(Served, unittest.IsolatedAsyncioTestCase):
             await asyncio.to_thread(run)
         self.assertEqual(told, [])
 
+    async def test_a_loop_that_is_closed_with_calls_under_way_is_let_go(self):
+        def run():
+            async def begun():
+                calls.append([asyncio.ensure_future(client.get("/slow?ms=5000")) for _ in range(3)])
+                await asyncio.sleep(0)
+
+            client = ahoy.AsyncClient(self.hosts[:1], warn_unclosed=False)
+            loops, calls = weakref.WeakSet(), []
+            for _ in range(10):
+                loop = asyncio.new_event_loop()
+                # It tells of tasks that are collected before their end.
+                loop.set_exception_handler(lambda *_: None)
+                loops.add(loop)
+                loop.run_until_complete(begun())
+                loop.close()
+            del loop
+            calls.clear()
+            gc.collect()
+            return len(loops)
+
+        with unittest.mock.patch("sys.unraisablehook") as unraisable:
+            self.assertEqual(await asyncio.to_thread(run), 0)
+        unraisable.assert_not_called()
+
     async def test_a_hook_that_raises_is_the_cause(self):
         def refuse(request):
             raise PermissionError("not today")

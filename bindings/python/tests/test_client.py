@@ -26,7 +26,7 @@ import warnings
 import weakref
 
 import ahoy
-from support import Served, counts, echo, eventually, python
+from support import Served, answering, counts, echo, eventually, python
 
 
 class Imported(unittest.TestCase):

@@ -44,9 +44,12 @@ class CallQueue:
         """Sends a request, brings its body, and awaits its completion: the response."""
         return await self._awaited(lib.ahoy_client_submit, client, request.pointer, request=request)
 
-    async def readable(self, response: Callable[[], Handle]) -> None:
-        """Awaits bytes of a body. The response is kept for the call alone, for its end ends the wait."""
-        await self._awaited(lambda *rest: lib.ahoy_response_notify(response(), *rest))
+    async def readable(self, response: Handle) -> None:
+        """Awaits bytes of a body."""
+        waiting = self._awaited(lib.ahoy_response_notify, response)
+        # A close meanwhile frees the response, which ends the wait: so nothing keeps it here.
+        del response
+        await waiting
 
     async def _awaited(self, begin: Any, *arguments: Any, request: Request | None = None) -> Handle | None:
         tag, waiter = next(self._tags), self._waiter()
@@ -66,7 +69,7 @@ class CallQueue:
             # Nobody takes what still comes: a response in it goes with its completion.
             if self._waiting.pop(tag, None) is not None and self._process == os.getpid():
                 self._bells.pop(tag, None)
-                # The collector may free a queue before the tasks of its loop that were left.
+                # Where both are collected together, the queue may have gone first, and has ended its calls.
                 if self._handle.pointer is not None:
                     check(lib.ahoy_queue_cancel, self._handle.pointer, tag)
 

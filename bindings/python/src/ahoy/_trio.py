@@ -19,9 +19,6 @@ trio: Any = importlib.import_module("trio")
 _names = inspect.signature(trio.to_thread.run_sync).parameters
 _abandoned = {"abandon_on_cancel" if "abandon_on_cancel" in _names else "cancellable": True}
 _here: Any = trio.lowlevel.RunVar("ahoy")
-_run_sync: Any = trio.to_thread.run_sync
-# What trio calls it that a cancelled task leaves its thread, by its version.
-_LEAVING = "abandon_on_cancel" if "abandon_on_cancel" in inspect.signature(_run_sync).parameters else "cancellable"
 
 
 class _Waiter:
@@ -125,7 +122,8 @@ class TrioQueue(CallQueue):
         await trio.lowlevel.checkpoint()
 
     async def in_thread(self, function: Callable[..., None], *arguments: Any) -> None:
-        await _run_sync(function, *arguments, **{_LEAVING: True})
+        # It ends with the calls that it waits for, which a caller that is cancelled ends.
+        await trio.to_thread.run_sync(functools.partial(function, *arguments), **_abandoned)
 
     def begin_in_thread(self, function: Callable[[], None]) -> None:
         trio.lowlevel.spawn_system_task(self.in_thread, function)

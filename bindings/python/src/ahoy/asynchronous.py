@@ -191,7 +191,8 @@ class AsyncStreamedResponse(NotCopied, BaseResponse):
                 yield piece
             if not reader.ended:
                 try:
-                    await queue.readable(lambda: self._pointer)
+                    # A body that comes faster than it is read would else leave no other task its turn.
+                    await (queue.checkpoint() if piece else queue.readable(self._pointer))
                 except errors.Error:
                     if self._handle.pointer is None:
                         raise errors.not_open("the response") from None

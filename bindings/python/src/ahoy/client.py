@@ -400,12 +400,17 @@ class Client(BaseClient):
 
     def _answer(self, request: Request) -> int:
         out, error, was_ending = ctypes.c_void_p(), ctypes.c_void_p(), _callbacks.is_ending
-        if request.drawn is not None:
-            status = self._send_drawn(request, request.drawn, out, error)
-        elif threading.current_thread() is threading.main_thread():
-            status = self._send_in_slices(request, out, error)
-        else:
-            status = lib.ahoy_client_send(self._pointer, request.pointer, ctypes.byref(out), ctypes.byref(error))
+        caller = (os.getpid(), threading.get_ident())
+        self._callers.append(caller)
+        try:
+            if request.drawn is not None:
+                status = self._send_drawn(request, request.drawn, out, error)
+            elif threading.current_thread() is threading.main_thread():
+                status = self._send_in_slices(request, out, error)
+            else:
+                status = lib.ahoy_client_send(self._pointer, request.pointer, ctypes.byref(out), ctypes.byref(error))
+        finally:
+            self._callers.remove(caller)
         if status != 0:
             _callbacks.fall_silent(was_ending)
             errors.raise_error(error.value)
@@ -439,6 +444,20 @@ class Client(BaseClient):
             body.begin(lambda: None)
             if not go_on:
                 body.leave()
+
+    def _left(self, limit_ms: int) -> int:
+        """Waits for the calls of other threads in short pieces, after each of which Python runs its signal handlers: only
+        this thread has them. In a callback of a call of its own, the library refuses to wait."""
+        here, until = threading.main_thread().ident, time.monotonic() + limit_ms / 1000
+        if threading.get_ident() != here:
+            return limit_ms
+        while True:
+            # Those of the process that this one was forked from have no thread here.
+            callers = [thread for process, thread in list(self._callers) if process == os.getpid()]
+            left = until - time.monotonic()
+            if not callers or here in callers or left <= 0:
+                return min(max(0, round(left * 1000)), limit_ms)
+            time.sleep(min(left, _LOOKS_EVERY))
 
     def close(self, timeout: float = 5.0) -> None:
         """Refuses new calls, ends streams, waits for calls under way, and ends what is left after `timeout` seconds."""

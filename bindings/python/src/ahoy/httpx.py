@@ -13,7 +13,7 @@ import httpx
 from . import errors
 from ._bodies import AsyncUpload, Upload
 from .asynchronous import AsyncClient, AsyncStreamedResponse
-from .client import Client
+from .client import BaseClient, Client
 from .response import StreamedResponse
 
 _FOREVER = float("inf")

@@ -93,7 +93,7 @@ class BaseResponse:
 
     @property
     def _pointer(self) -> Handle:
-        """The handle itself, so that what uses it keeps it beside a close in another thread."""
+        """The handle itself, so that what reads from it keeps it beside a close in another thread."""
         handle = self._handle
         if handle.pointer is None:
             raise errors.not_open("the response")
@@ -207,9 +207,12 @@ class Response(BaseResponse):
     def content(self) -> bytes:
         """The body."""
         if self._content is None:
-            length, pointer = ctypes.c_size_t(), self._pointer
-            address = _address(pointer, length)
-            self._content = ctypes.string_at(address, length.value)
+            handle = self._handle
+            # Where another thread has just read it, the handle has gone.
+            if handle.pointer is None and self._content is None:
+                raise errors.not_open("the response")
+            if self._content is None:
+                self._content = self._copied(handle)
         return self._content
 
     def _copied(self, handle: Handle) -> bytes:
@@ -233,10 +236,10 @@ class Response(BaseResponse):
         if self._view is None and self._handle.pointer is None and self._told is not None:
             self._view = memoryview(self.content)
         if self._view is None:
-            length, pointer = ctypes.c_size_t(), self._pointer
-            address = _address(pointer, length)
+            length, handle = ctypes.c_size_t(), self._pointer
+            address = _address(handle, length)
             block = (ctypes.c_ubyte * length.value).from_address(address)
-            block.owner = pointer  # type: ignore[attr-defined]  # keeps the body while a view of it lives
+            block.owner = handle  # type: ignore[attr-defined]  # keeps the body while a view of it lives
             self._view = memoryview(block).cast("B").toreadonly()
         return self._view
 
@@ -298,25 +301,34 @@ class StreamedResponse(NotCopied, BaseResponse):
 
     def _poll(self, wait_ms: int) -> bytes:
         length, ended, error = ctypes.c_size_t(), ctypes.c_bool(), ctypes.c_void_p()
-        status = lib.ahoy_response_read(
-            self._pointer,
-            self._buffer,
-            _PIECE,
-            wait_ms,
-            ctypes.byref(length),
-            ctypes.byref(ended),
-            ctypes.byref(error),
-        )
-        if status != 0:
-            errors.raise_error(error.value)
-        self.ended = ended.value
-        return self._buffer.raw[: length.value] if length.value < _PIECE else self._buffer.raw
+        # A forked child has the lock as it was, perhaps of a thread that it has not; there the library refuses the read.
+        alone: Any = self._reading if self._process == os.getpid() else contextlib.nullcontext()
+        with alone:
+            if self.ended:
+                return b""
+            # The read keeps the handle beside a close in another thread.
+            status = lib.ahoy_response_read(
+                self._pointer,
+                self._buffer,
+                _PIECE,
+                wait_ms,
+                ctypes.byref(length),
+                ctypes.byref(ended),
+                ctypes.byref(error),
+            )
+            if status != 0:
+                failure = errors.take_error(error.value)
+                if self._handle.pointer is None:
+                    raise errors.not_open("the response")
+                raise failure
+            self.ended = ended.value
+            return self._buffer.raw[: length.value] if length.value < _PIECE else self._buffer.raw
 
     def iter_bytes(self) -> Iterator[bytes]:
         """The pieces of the body as they come."""
         sent = self.request.drawn if self.request is not None else None
         while not self.ended:
-            wait = SLICE_MS
+            wait = slice_ms()
             if sent is not None and not sent.is_drawn:
                 # What the server had not taken of the request when it began to answer.
                 sent.fill()
@@ -354,8 +366,9 @@ class StreamedResponse(NotCopied, BaseResponse):
         """Ends the exchange; the server sees the connection close if the body is not whole."""
         if self.request is not None and self.request.drawn is not None:
             self.request.drawn.leave()
-        if self._handle.pointer is not None:
-            _ = self.headers
+        handle = self._handle
+        if handle.pointer is not None:
+            self.raw_fields()
             self._let_go()
             if self._reading.locked():
                 _end(handle)
@@ -421,14 +434,13 @@ class _Copy(Response):
         pass
 
 
-
-def _field(pointer: Handle | int, index: int) -> tuple[str, str]:
+def _field(pointer: int | Handle, index: int) -> tuple[bytes, bytes]:
     name: bytes = lib.ahoy_response_header_name_at(pointer, index)
     value: bytes = lib.ahoy_response_header_value_at(pointer, index)
     return name or b"", value or b""
 
 
-def _address(pointer: Handle | int, length: ctypes.c_size_t) -> int:
+def _address(pointer: int | Handle, length: ctypes.c_size_t) -> int:
     address: int = lib.ahoy_response_body(pointer, ctypes.byref(length))
     return address
 
