@@ -144,6 +144,8 @@ pub struct NoneAdmits {
     pub(crate) circuits: usize,
     /// When the next probe is due.
     pub(crate) retry_at: Option<Instant>,
+    /// Some endpoints take calls, but are full, or a function of the host names none of them.
+    pub(crate) some_admit: bool,
     /// Circuits admit, but each endpoint has as many attempts in flight as it may.
     pub(crate) full: bool,
     /// Some admit, but traffic is held back while the service recovers.
@@ -301,7 +303,7 @@ impl Balancer {
         }
         let none = NoneAdmits { updates_seen, ..self.none_admits(&snapshot, now) };
         // An attempt that is sent beside another asks for more than that an endpoint admits.
-        if none.full || terms.overdue == TowardsOverdue::Avoid {
+        if none.some_admit || terms.overdue == TowardsOverdue::Avoid {
             return Err(none);
         }
         live.note_all_out(now);
@@ -359,11 +361,11 @@ impl Balancer {
 
     fn none_admits(&self, snapshot: &PickState, now: Instant) -> NoneAdmits {
         let roster = &snapshot.roster;
-        let full = self.config.max_in_flight.is_some()
-            && roster.members().any(|member| member.admits(now));
+        let some_admit = roster.members().any(|member| member.admits(now));
+        let full = some_admit && self.config.max_in_flight.is_some();
         let circuits = roster.members().filter(|it| it.state() != CircuitState::Closed).count();
         let retry_at = roster.members().filter_map(|member| member.retry_at()).min();
-        NoneAdmits { circuits, retry_at, full, ..NoneAdmits::of(roster) }
+        NoneAdmits { circuits, retry_at, some_admit, full, ..NoneAdmits::of(roster) }
     }
 
     fn note_asked(&self, live: &Live, now: Instant) {
@@ -475,8 +477,16 @@ impl Balancer {
 impl NoneAdmits {
     fn of(roster: &Roster) -> Self {
         let (known, weightless) = (roster.len(), roster.weightless());
-        let (circuits, retry_at, full, held_back) = (0, None, false, false);
-        Self { known, weightless, circuits, retry_at, full, held_back, updates_seen: 0 }
+        Self {
+            known,
+            weightless,
+            circuits: 0,
+            retry_at: None,
+            some_admit: false,
+            full: false,
+            held_back: false,
+            updates_seen: 0,
+        }
     }
 
     /// What the caller is told.

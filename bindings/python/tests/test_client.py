@@ -805,8 +805,11 @@ class Calls(Served, unittest.TestCase):
         with ahoy.Client(config={"hosts": [self.hosts[0]], "timeout": "2s"}) as client:
             self.assertEqual(client.get("/ok").text, "hello")
             self.assertEqual(client.settings["timeout"], "2s")
+            before = client.balancer
+            self.assertIn(self.hosts[0], before.explain())
             client.reconfigure({"hosts": [self.hosts[2]], "timeout": "3s"})
             self.assertEqual(client.get("/ok").endpoint, f"http://{self.hosts[2]}")
+            self.assertIn(self.hosts[2], client.balancer.explain())
             with self.assertRaises(ahoy.InvalidArgumentError) as caught:
                 client.reconfigure({"timeuot": "1s", "retry": {"tries": 0}})
             self.assertIn("timeout", str(caught.exception))

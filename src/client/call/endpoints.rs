@@ -73,8 +73,8 @@ impl<'a> CallState<'a> {
     pub(super) fn may_wait(&self, none: &NoneAdmits) -> Option<(&'a Arc<Balancer>, Duration)> {
         let (call, now) = (self.call, clock::now());
         let limit = call.core.config.wait_for_ready;
-        // Endpoints that are full take calls.
-        let balancer = call.target.balancer().filter(|_| !limit.is_zero() && !none.full)?;
+        let may = !limit.is_zero() && !none.some_admit;
+        let balancer = call.target.balancer().filter(|_| may)?;
         let left = limit.saturating_sub(balancer.outage().note(now)).min(call.time_left(now));
         (!left.is_zero()).then_some((balancer, left))
     }

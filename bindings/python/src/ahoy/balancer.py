@@ -225,6 +225,14 @@ class Balancer(NotCopied):
             check(lib.ahoy_balancer_random_set_function, self.pointer, *keep(("ahoy_random_fn", _drawn(random))))
         apply(lib.ahoy_balancer_set, self.pointer, options)
 
+    @classmethod
+    def of_client(cls, client: int) -> Balancer:
+        """The present one of a client that a configuration made."""
+        balancer = cls.__new__(cls)
+        balancer._is_function = False
+        balancer.handle = Handle(take(lib.ahoy_client_balancer, client), lib.ahoy_balancer_free)
+        return balancer
+
     @property
     def pointer(self) -> int:
         return self.handle.pointer or 0

@@ -125,12 +125,11 @@ class BaseClient(NotCopied):
         pointer = builder.pointer or 0
         if config is not None:
             check(lib.ahoy_client_builder_set_config, pointer, _json(config))
-        self.balancer = chosen_balancer(hosts, balancer, balancer_options)
-        """The balancer, or None for a client of absolute URLs."""
-        if self.balancer is not None:
+        self._balancer = chosen_balancer(hosts, balancer, balancer_options)
+        if self._balancer is not None:
             if resilient:
-                check(lib.ahoy_balancer_use_resilient_profile, self.balancer.pointer)
-            check(lib.ahoy_client_builder_set_balancer, pointer, self.balancer.pointer)
+                check(lib.ahoy_balancer_use_resilient_profile, self._balancer.pointer)
+            check(lib.ahoy_client_builder_set_balancer, pointer, self._balancer.pointer)
         if base_url is not None:
             check(lib.ahoy_client_builder_set_base_url, pointer, given("base_url", base_url))
         if resilient:
@@ -156,7 +155,7 @@ class BaseClient(NotCopied):
         # Those that are held, for a close ends them.
         self._streams: set[weakref.ref[Any]] = set()
         bases = {"hosts", "provider", "base_url"}
-        self.takes_paths = bool(self.balancer or base_url or (config is not None and bases & set(self.settings)))
+        self.takes_paths = bool(self._balancer or base_url or (config is not None and bases & set(self.settings)))
         """Whether requests have paths; absolute URLs else."""
         self._process = os.getpid() if warn_unclosed else 0
 
@@ -209,6 +208,18 @@ class BaseClient(NotCopied):
         if self._closed or handle is None:
             raise errors.not_open("the client")
         return handle
+
+    @property
+    def balancer(self) -> Balancer | None:
+        """The balancer, or None for a client of absolute URLs or a base URL; of `config` or a change the present one."""
+        if self._balancer is not None:
+            return self._balancer
+        try:
+            return Balancer.of_client(self._pointer)
+        except errors.Error as error:
+            if error.code != "AHOY_E_UNSUPPORTED":
+                raise
+            return None
 
     @property
     def settings(self) -> dict[str, Any]:
