@@ -1,11 +1,13 @@
 //! The headers that a text gives every request, and those that it passes on.
 
+use std::slice;
+
 use http::{HeaderMap, HeaderValue, header};
 use serde_json::{Map, Value};
 
 use super::faults::{Faults, below, item};
 use super::json::Json;
-use super::object::{MASK, MASKED, Object, list, text};
+use super::object::{MASK, MASKED, Object, list, misplaced, text};
 use crate::config::ClientConfig;
 use crate::error::Error;
 
@@ -20,17 +22,21 @@ pub(super) fn read(
     let Some(object) = Object::of(json, path, faults) else { return };
     for (name, json) in object.into_rest() {
         let path = below(path, name);
-        match json {
-            Json::List(values) => {
-                for (index, json) in values.iter().enumerate() {
-                    let kept = present.and_then(|kept| kept.get_all(name).iter().nth(index));
-                    add(config, name, (json, &item(&path, index)), kept, faults);
-                }
-            }
-            json => {
-                let kept = present.and_then(|kept| kept.get(name));
-                add(config, name, (json, &path), kept, faults);
-            }
+        let values = match json {
+            Json::List(values) => values,
+            json => slice::from_ref(json),
+        };
+        let kept: Vec<_> = present.into_iter().flat_map(|kept| kept.get_all(name)).collect();
+        if let Some(problem) = misplaced(values, kept.len()) {
+            faults.add(path, problem);
+            continue;
+        }
+        for (index, value) in values.iter().enumerate() {
+            let path = match json {
+                Json::List(_) => item(&path, index),
+                _ => path.clone(),
+            };
+            add(config, name, (value, &path), kept.get(index).copied(), faults);
         }
     }
 }

@@ -125,6 +125,24 @@ pub(super) fn list<'a>(json: &'a Json, path: &str, faults: &mut Faults) -> &'a [
 /// What a text shows in place of a secret, and of what text cannot hold, such as a function of the host.
 pub(super) const MASK: &str = "****";
 
+/// What is wrong with the masks of a list: each stands for what the client has at the same place, so a list of another
+/// length would take some for others.
+pub(super) fn misplaced(items: &[Json], present: usize) -> Option<String> {
+    let masked = items.iter().any(|item| item.as_text() == Some(MASK));
+    let (stated, known) = (counted(items.len()), counted(present));
+    (masked && present > 0 && items.len() != present).then(|| {
+        format!("has **** in a list of {stated}, and the client has {known}: no place tells which is meant; write the values themselves")
+    })
+}
+
+fn counted(count: usize) -> String {
+    format!("{count} {}", if count == 1 { "value" } else { "values" })
+}
+
 /// Why a mask is refused.
 pub(super) const MASKED: &str =
     "is ****, which stands for what a configuration's text does not show; write the value itself";
+
+/// Why a URL is refused that has a mask in it and is not the present one.
+pub(super) const MASKED_OTHER: &str =
+    "has **** in it and is not what the client's text shows; write the secrets themselves";

@@ -7,9 +7,10 @@ use super::faults::Faults;
 use super::headers;
 use super::hosts;
 use super::json::Json;
-use super::object::{MASK, MASKED, Object, text};
+use super::object::{MASK, MASKED, MASKED_OTHER, Object, text};
 use super::section;
 use super::tls::{self, ReadFile};
+use super::writing::shown_provider;
 use crate::client::Route;
 use crate::config::{BalancerConfig, ClientConfig};
 use crate::discovery::Supply;
@@ -57,8 +58,8 @@ pub type MakeProvider = dyn Fn(&str) -> Result<Supply, Error>;
 pub struct Present<'a> {
     /// Its settings.
     pub client: &'a ClientConfig,
-    /// Those of its balancer, if it has one.
-    pub balancer: Option<&'a BalancerConfig>,
+    /// Where its requests go.
+    pub route: &'a Route,
 }
 
 /// What a text says beside the client's settings.
@@ -114,8 +115,9 @@ impl Document {
         faults: &mut Faults,
     ) {
         let kept = present.map(|present| present.client);
-        self.source = source(&mut top, world, present.is_some(), faults);
-        let balancer = present.and_then(|present| present.balancer);
+        let route = present.map(|present| present.route);
+        self.source = source(&mut top, world, route, faults);
+        let balancer = route.and_then(Route::balancer).map(|balancer| balancer.config());
         let stated = ["balancer", "breaker"].map(|key| top.has(key));
         self.balancer = balancer::read(&mut top, balancer, faults);
         let balanced = match self.source {
@@ -157,9 +159,12 @@ impl Document {
         if let Some((json, path)) = top.take("tls") {
             tls::read(json, &path, config, kept, (world.read_file, faults));
         }
-        if let Some((_, path)) = top.take_if("proxy", masks_proxy) {
+        if let Some((json, path)) = top.take_if("proxy", masks_proxy) {
             match kept {
-                Some(kept) => config.proxy.keep_proxy_of(&kept.proxy),
+                Some(kept) if kept.proxy.is_shown_as(json.as_text()) => {
+                    config.proxy.keep_proxy_of(&kept.proxy);
+                }
+                Some(_) => faults.add(path, MASKED_OTHER),
                 None => faults.add(path, MASKED),
             }
         }
@@ -196,7 +201,12 @@ fn masks_proxy(json: &Json) -> bool {
     json.as_text().is_some_and(|url| url.contains("//****@"))
 }
 
-fn source(top: &mut Object<'_>, world: &World<'_>, may_stay: bool, faults: &mut Faults) -> Source {
+fn source(
+    top: &mut Object<'_>,
+    world: &World<'_>,
+    present: Option<&Route>,
+    faults: &mut Faults,
+) -> Source {
     let hosts = top.take("hosts").map(|(json, path)| {
         let hosts = hosts::read(json, &path, faults);
         if matches!(json, Json::List(items) if items.is_empty()) {
@@ -205,7 +215,7 @@ fn source(top: &mut Object<'_>, world: &World<'_>, may_stay: bool, faults: &mut 
         ("hosts", Source::Hosts(hosts))
     });
     let provider = top.take("provider").map(|(json, path)| {
-        ("provider", provider(json, &path, world, may_stay, faults).unwrap_or(Source::Unstated))
+        ("provider", provider(json, &path, world, present, faults).unwrap_or(Source::Unstated))
     });
     let base = top.take("base_url").map(|(json, path)| {
         let made = text(json, &path, faults).map(Route::base);
@@ -223,15 +233,16 @@ fn provider(
     json: &Json,
     path: &str,
     world: &World<'_>,
-    may_stay: bool,
+    present: Option<&Route>,
     faults: &mut Faults,
 ) -> Option<Source> {
-    if may_stay && json.as_text().is_some_and(|url| url.contains(MASK)) {
+    let masked = present.and_then(shown_provider).filter(|shown| shown.contains(MASK));
+    if masked.is_some() && json.as_text() == masked.as_deref() {
         return Some(Source::Unstated);
     }
     let url = text(json, path, faults)?;
     if url.contains(MASK) {
-        faults.add(path, MASKED);
+        faults.add(path, if present.is_some() { MASKED_OTHER } else { MASKED });
         return None;
     }
     match (world.provider)(url) {

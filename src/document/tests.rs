@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::*;
+use crate::client::Route;
 use crate::discovery::Supply;
 use crate::error::Error;
 use crate::options::{BALANCER, BREAKER, CLIENT, RETRY, Table};
@@ -56,7 +57,7 @@ fn what_is_masked_stays_as_it_is_where_a_client_is_there() {
     let known = taken(text, None).unwrap().client;
     let masked = r#"{"headers": {"Authorization": "****", "x-a": ["3", "****"]},
                      "proxy": "http://****@a:1", "timeout": "1s"}"#;
-    let present = Present { client: &known, balancer: None };
+    let present = Present { client: &known, route: &Route::Absolute };
     let kept = taken(masked, Some(present)).unwrap().client;
     assert_eq!(kept.headers["authorization"], "hunter2");
     assert_eq!(kept.headers.get_all("x-a").iter().collect::<Vec<_>>(), ["3", "2"]);

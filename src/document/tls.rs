@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use super::faults::{Faults, item};
 use super::json::Json;
-use super::object::{MASK, MASKED, Object, list, text};
+use super::object::{MASK, MASKED, Object, list, misplaced, text};
 use crate::config::{ClientConfig, TlsFiles};
 use crate::transport::{Tls, TlsConfig};
 
@@ -24,24 +24,44 @@ pub(super) fn read(
 ) {
     let Some(mut object) = Object::of(json, path, faults) else { return };
     if let Some((json, path)) = object.take("ca_files") {
-        for (index, json) in list(json, &path, faults).iter().enumerate() {
-            let path = item(&path, index);
-            if json.as_text() == Some(MASK) {
-                let kept = present.and_then(|kept| kept.tls.extra_roots_pem.get(index));
-                match kept {
-                    Some(kept) => config.add_roots(None, kept.clone()),
-                    None => faults.add(path, MASKED),
-                }
-            } else if let Some((name, pem)) = file(json, &path, read_file, faults) {
-                let tls = TlsConfig { extra_roots_pem: vec![pem.clone()], ..TlsConfig::default() };
-                if is_usable(tls, |_| path.clone(), faults) {
-                    config.add_roots(Some(name), pem);
-                }
-            }
-        }
+        roots(json, &path, config, present, (read_file, faults));
     }
     identity(&mut object, config, present, (read_file, faults));
     object.end(&KEYS, faults);
+}
+
+fn roots(
+    json: &Json,
+    path: &str,
+    config: &mut ClientConfig,
+    present: Option<&ClientConfig>,
+    (read_file, faults): (ReadFile<'_>, &mut Faults),
+) {
+    let items = list(json, path, faults);
+    let known = present.map_or(0, |kept| kept.tls.extra_roots_pem.len());
+    if let Some(problem) = misplaced(items, known) {
+        return faults.add(path, problem);
+    }
+    for (index, json) in items.iter().enumerate() {
+        let path = item(path, index);
+        if json.as_text() == Some(MASK) {
+            match present.and_then(|kept| masked_roots(kept, index)) {
+                Some(kept) => config.add_roots(None, kept.clone()),
+                None => faults.add(path, MASKED),
+            }
+        } else if let Some((name, pem)) = file(json, &path, read_file, faults) {
+            let tls = TlsConfig { extra_roots_pem: vec![pem.clone()], ..TlsConfig::default() };
+            if is_usable(tls, |_| path.clone(), faults) {
+                config.add_roots(Some(name), pem);
+            }
+        }
+    }
+}
+
+/// The certificates at this place that a text masks: those of a file are shown by its name.
+fn masked_roots(config: &ClientConfig, index: usize) -> Option<&Vec<u8>> {
+    let is_named = config.tls_files.roots.get(index).is_some_and(Option::is_some);
+    config.tls.extra_roots_pem.get(index).filter(|_| !is_named)
 }
 
 fn identity(

@@ -37,15 +37,25 @@ pub fn write(client: &ClientConfig, route: &Route) -> String {
             put("base_url", format!("{}{path}", endpoint.url()).into())
         }
         Route::Balanced(live) => {
-            match live.supply().origin() {
-                Origin::Hosts(hosts) => put("hosts", hosts::write(&hosts)),
-                Origin::Url(url) => put("provider", masked(&url).into()),
-                Origin::Host => put("provider", MASK.into()),
+            if let Origin::Hosts(hosts) = live.supply().origin() {
+                put("hosts", hosts::write(&hosts));
+            }
+            if let Some(provider) = shown_provider(route) {
+                put("provider", provider.into());
             }
             balancer::write(live.config()).into_iter().for_each(|(key, value)| put(key, value));
         }
     }
     pretty(&top)
+}
+
+/// The provider as a text shows it; none where the list is one of hosts, or there is none.
+pub(super) fn shown_provider(route: &Route) -> Option<String> {
+    match route.balancer()?.supply().origin() {
+        Origin::Hosts(_) => None,
+        Origin::Url(url) => Some(masked(&url)),
+        Origin::Host => Some(MASK.to_owned()),
+    }
 }
 
 /// With a line for each value, and the keys in their order.

@@ -136,6 +136,47 @@ fn what_is_masked_and_what_is_not_said_stays() {
 }
 
 #[test]
+fn masks_in_a_list_of_another_length_are_refused() {
+    let _alone = alone();
+    let server = Server::ok();
+    let authority = Authority::new();
+    let client = Builder::new()
+        .base_url(&server.url())
+        .header("x-key", "key-of-a")
+        .header("x-key", "key-of-b")
+        .ca(&authority.pem)
+        .ca(&authority.pem)
+        .build();
+    let before = client.config_text();
+    for (config, path) in [
+        (json!({ "headers": { "x-key": ["****"] } }), "headers.x-key"),
+        (json!({ "headers": { "x-key": "****" } }), "headers.x-key"),
+        (json!({ "headers": { "x-key": ["new", "****", "****"] } }), "headers.x-key"),
+        (json!({ "tls": { "ca_files": ["****"] } }), "tls.ca_files"),
+    ] {
+        refused(change(&client, &config), path);
+        assert_eq!(client.config_text(), before);
+    }
+    change(&client, &json!({ "headers": { "x-key": ["new", "****"] } })).unwrap();
+    client.get("/").unwrap();
+    assert_eq!(server.requests().last().unwrap().all("x-key"), ["new", "key-of-b"]);
+}
+
+#[test]
+fn a_masked_url_that_is_another_is_refused() {
+    let _alone = alone();
+    let provider = "http+sd://127.0.0.1:1/x?token=hunter2";
+    let client = made(&json!({ "provider": provider }));
+    let masked = told(&client)["provider"].clone();
+    change(&client, &json!({ "provider": masked })).unwrap();
+    let other = json!({ "provider": "http+sd://127.0.0.1:2/x?token=****" });
+    refused(change(&client, &other), "provider");
+    let client = made(&json!({ "proxy": "http://u:hunter2@127.0.0.1:1" }));
+    change(&client, &json!({ "proxy": told(&client)["proxy"] })).unwrap();
+    refused(change(&client, &json!({ "proxy": "http://****@127.0.0.1:2" })), "proxy");
+}
+
+#[test]
 fn a_balancer_that_others_have_as_well_is_in_use() {
     let _alone = alone();
     let (one, other) = (Server::ok(), Server::ok());

@@ -124,8 +124,7 @@ pub unsafe extern "C" fn ahoy_client_reconfigure(
     entry::status!(err, |client: &ahoy_client, json: &str| {
         client.native().reconfigure(|client| {
             let (config, route) = (client.config(), client.route());
-            let balancer = route.balancer().map(|balancer| balancer.config());
-            let present = Present { client: config, balancer };
+            let present = Present { client: config, route };
             Ok(document::read(json, &world(), Some(present))?.into_plan(route))
         })
     })

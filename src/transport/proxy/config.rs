@@ -74,6 +74,13 @@ impl ProxyConfig {
         Some(url.into())
     }
 
+    /// Whether [`Self::shown`] is this URL, with or without the slash at its end.
+    #[must_use]
+    pub fn is_shown_as(&self, url: Option<&str>) -> bool {
+        let bare = |url: &str| url.strip_suffix('/').unwrap_or(url).to_owned();
+        self.shown().is_some_and(|shown| Some(bare(&shown)) == url.map(bare))
+    }
+
     /// Which hosts are reached without a proxy; none where that was not set.
     #[must_use]
     pub fn no_proxy(&self) -> Option<&str> {
