@@ -259,6 +259,32 @@ fn a_providers_url_is_told_as_it_was_written_but_for_its_secrets() {
     }
 }
 
+#[test]
+fn a_builders_client_tells_the_url_of_its_provider_with_what_was_set_beside_it() {
+    let _alone = alone();
+    let url = "etcd://u:hunter2@127.0.0.1:1/x?silence=5s";
+    let provider = Provider::from_url(url).unwrap();
+    for (key, value) in [("silence", "7s"), ("token", "hunter2"), ("ca_file", "/a&b c")] {
+        provider.set(key, value).unwrap();
+    }
+    let balancer = Balancer::round_robin(&provider);
+    let client = Builder::new().balancer(&balancer).build();
+    let text = client.config_text();
+    let told: Value = serde_json::from_str(&text).unwrap();
+    let shown = "etcd://****@127.0.0.1:1/x?silence=7s&token=****&ca_file=/a%26b%20c";
+    assert_eq!(told["provider"], json!(shown));
+    assert!(!text.contains("hunter2"));
+    drop(balancer);
+    client.reconfigure(&told).unwrap();
+    // Where nothing is masked, the text makes a client of the same configuration.
+    let provider = Provider::from_url("file:///etc/services-list").unwrap();
+    provider.set("empty_hold", "7s").unwrap();
+    let client = Builder::new().balancer(&Balancer::round_robin(&provider)).build();
+    let text = client.config_text();
+    assert!(text.contains("\"file:///etc/services-list?empty_hold=7s\""), "{text}");
+    assert_eq!(Client::from_config(&text).unwrap().config_text(), text);
+}
+
 /// A folder of its own, gone with it.
 struct Folder(PathBuf);
 

@@ -65,6 +65,34 @@ pub fn parse(url: &str) -> Result<Parsed, String> {
     Ok(Parsed { target, user, options })
 }
 
+/// The URL with an option of this value in place of what it says of the option.
+#[must_use]
+pub fn with_option(url: &str, key: &str, value: &str) -> String {
+    let (before, query) = url.split_once('?').unwrap_or((url, ""));
+    let states = |pair: &&str| {
+        let name = pair.split_once('=').map_or(*pair, |(name, _)| name);
+        decoded(name).is_ok_and(|name| name == key)
+    };
+    let others = query.split('&').filter(|pair| !pair.is_empty() && !states(pair));
+    let stated = format!("{key}={}", escaped(value));
+    let options: Vec<_> = others.chain([stated.as_str()]).collect();
+    format!("{before}?{}", options.join("&"))
+}
+
+/// The text with escapes for what would end it in a query, or show as something else.
+fn escaped(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b'&' | b'#' | b'%' | b'"' | b'\\' | ..=b' ' | 0x7f.. => {
+                escaped.push_str(&format!("%{byte:02X}"));
+            }
+            _ => escaped.push(char::from(byte)),
+        }
+    }
+    escaped
+}
+
 fn no_scheme(problem: &str) -> String {
     let known: Vec<_> = SCHEMES.iter().map(|scheme| scheme.form).collect();
     format!("{problem}; known are {}", known.join(", "))
@@ -115,6 +143,19 @@ mod tests {
         let options: Vec<_> =
             parsed.options.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
         assert_eq!(options, [("empty_hold", "5s"), ("token", "a+b=")]);
+    }
+
+    #[test]
+    fn an_option_is_read_from_the_url_as_it_was_set() {
+        let url = "etcd://u:p@a/x%3f?tls&%74oken=a&silence=5s";
+        for value in ["", "true", "a b&c=d%23#?+/é\"\\"] {
+            let with = with_option(url, "token", value);
+            let options = parse(&with).unwrap().options;
+            let options: Vec<_> =
+                options.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
+            assert_eq!(options, [("tls", "true"), ("silence", "5s"), ("token", value)]);
+        }
+        assert_eq!(with_option("dns://a:1", "family", "v4"), "dns://a:1?family=v4");
     }
 
     #[test]

@@ -31,7 +31,7 @@ use crate::runtime::{clock, entropy, io_thread};
 pub struct Watch {
     /// None where the host itself replaces the list.
     source: Option<Arc<dyn Source>>,
-    /// What names the source, where that is all that was said of it.
+    /// The URL that says all of the source; none where the host made it.
     url: Option<Arc<str>>,
     freshness: FreshnessConfig,
     /// Where the list is kept for a start while the source cannot be asked.
@@ -66,7 +66,8 @@ impl Watch {
             Some(Err(problem)) => Arc::new(Unusable(problem)),
             None => Arc::new(Unusable("no source has this scheme".to_owned())),
         };
-        Self::by(source, config)
+        let url = config.url.as_ref().map(|url| url.reveal().into());
+        Self { url, ..Self::by(source, config) }
     }
 
     /// The list that `source` tells, by the rules of `config`.
@@ -94,12 +95,6 @@ impl Watch {
             board: Arc::default(),
             here: PerProcess::new(),
         }
-    }
-
-    /// The same, known to be all that this URL says.
-    #[must_use]
-    pub fn named(self, url: &str) -> Self {
-        Self { url: Some(url.into()), ..self }
     }
 
     /// Where its list comes from.

@@ -26,6 +26,8 @@ use crate::policy::FreshnessConfig;
 /// What a provider is told.
 #[derive(Clone, Debug, Default)]
 pub struct ProviderConfig {
+    /// The URL that says all that it was told; none where no URL does.
+    pub url: Option<Secret>,
     /// What its URL names.
     pub target: Target,
     /// When a list applies, and for how long.

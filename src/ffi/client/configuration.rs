@@ -74,8 +74,8 @@ pub unsafe extern "C" fn ahoy_client_builder_set_config(
 ///
 /// "****" stands for what the text does not show: the values of headers but a few such as Accept
 /// and User-Agent, the user and password of a proxy, user, password, token and query of a registry,
-/// certificates and keys that were given as bytes, and a provider or balancer that is a function of
-/// the host. Where nothing is masked, the text makes a client of the same configuration; with a
+/// certificates and keys that were given as bytes, a provider or balancer that is a function of the
+/// host, and a provider of other providers. Where nothing is masked, the text makes a client of the same configuration; with a
 /// mask in it, reading it fails and names the mask.
 ///
 /// @param text gets the text, to be freed with ahoy_text_free; NULL on failure
@@ -161,7 +161,7 @@ const fn world() -> World<'static> {
 /// The provider of a URL.
 fn provider_of(url: &str) -> Result<Supply, Error> {
     let config = options::provider_of(url)?;
-    Ok(Supply::Watched(Arc::new(Watch::of(&config).named(url))))
+    Ok(Supply::Watched(Arc::new(Watch::of(&config))))
 }
 
 /// The content of a file of certificates or keys.

@@ -12,8 +12,8 @@ mod zookeeper;
 
 use super::nearest::nearest;
 use super::table::Table;
-use crate::discovery::ProviderConfig;
 use crate::discovery::url::{self, Scheme};
+use crate::discovery::{ProviderConfig, Secret};
 use crate::error::{Error, ErrorKind};
 use crate::runtime::made::Made;
 
@@ -57,7 +57,8 @@ pub fn provider_of(url: &str) -> Result<ProviderConfig, Error> {
             return Err(Error::invalid("url", format!("states {key} twice")));
         }
         seen.push(key);
-        set_provider(&mut config, key, value)?;
+        let set = set_provider(&mut config, key, value);
+        set.map_err(|error| Error::new(error.kind(), about_url(error.message())))?;
     }
     if let Some(scheme) = scheme {
         if let Some(feature) = scheme.missing_feature() {
@@ -69,7 +70,14 @@ pub fn provider_of(url: &str) -> Result<ProviderConfig, Error> {
         }
         (scheme.make)(&config).map_err(invalid)?;
     }
+    config.url = Some(Secret::new(url));
     Ok(config)
+}
+
+/// The same of the URL that holds an option as of the option's own parameters.
+fn about_url(message: &str) -> String {
+    let problem = ["key: ", "value: "].iter().find_map(|name| message.strip_prefix(name));
+    format!("url: {}", problem.unwrap_or(message))
 }
 
 /// Sets one option of a provider by name.
@@ -78,9 +86,14 @@ pub fn provider_of(url: &str) -> Result<ProviderConfig, Error> {
 /// The provider's source has no such option, or the value is refused.
 pub fn set_provider(config: &mut ProviderConfig, key: &str, value: &str) -> Result<(), Error> {
     match scheme_of(config) {
-        Some(scheme) => set_known(config, &keys_of(scheme), key, value),
-        None => set_known(config, url::COMMON, key, value),
+        Some(scheme) => set_known(config, &keys_of(scheme), key, value)?,
+        None => set_known(config, url::COMMON, key, value)?,
     }
+    // What a client's text shows is the URL, so it says what was set beside it as well.
+    if let Some(told) = &mut config.url {
+        *told = Secret::new(url::with_option(told.reveal(), key, value));
+    }
+    Ok(())
 }
 
 /// The same for a provider whose list a function of the host tells.
