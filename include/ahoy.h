@@ -1410,11 +1410,14 @@ AHOY_API int32_t ahoy_balancer_list_state(const ahoy_balancer *balancer);
 AHOY_API uint64_t ahoy_balancer_list_age_ms(const ahoy_balancer *balancer);
 
 /**
- * Why the provider fails now, without secrets. Any thread.
+ * Why the provider fails now, without secrets; where it does not fail, why its list is empty, if its
+ * answer says so, such as "web.example: no such name". Any thread.
  *
- * @return the text, to be freed with ahoy_text_free; NULL where it does not fail, and for NULL
+ * @return the text, to be freed with ahoy_text_free; NULL where there is no such reason, and for NULL
  */
-AHOY_API AHOY_MUST_USE ahoy_text *ahoy_balancer_list_error(const ahoy_balancer *balancer);
+AHOY_API
+AHOY_MUST_USE
+ahoy_text *ahoy_balancer_list_error(const ahoy_balancer *balancer);
 
 /**
  * The endpoints that a URL names, as they are and as they change. docs/discovery.md has the forms,
@@ -3750,8 +3753,8 @@ ahoy_status ahoy_client_builder_set_config(ahoy_client_builder *builder,
  *
  * "****" stands for what the text does not show: the values of headers but a few such as Accept
  * and User-Agent, the user and password of a proxy, user, password, token and query of a registry,
- * certificates and keys that were given as bytes, and a provider or balancer that is a function of
- * the host. Where nothing is masked, the text makes a client of the same configuration; with a
+ * certificates and keys that were given as bytes, a provider or balancer that is a function of the
+ * host, and a provider of other providers. Where nothing is masked, the text makes a client of the same configuration; with a
  * mask in it, reading it fails and names the mask.
  *
  * @param text gets the text, to be freed with ahoy_text_free; NULL on failure

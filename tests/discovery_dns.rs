@@ -246,6 +246,48 @@ fn a_service_whose_servers_cannot_be_asked_for_has_not_lost_its_endpoints() {
 }
 
 #[test]
+fn a_name_that_does_not_exist_is_told_from_one_without_addresses() {
+    let names = Names::start(|question| match (question.name.as_str(), question.kind) {
+        ("bare.test.", _) => Said::Records(Vec::new()),
+        _ => Said::Code(3),
+    });
+    for (url, reason) in [
+        ("dns://gone.test.:1", "gone.test.: no such name"),
+        ("dns://bare.test.:1", "bare.test.: the name has no address"),
+        ("srv://_http._tcp.gone.test.", "_http._tcp.gone.test.: no such name"),
+        ("srv://bare.test.", "bare.test.: the name has no service"),
+    ] {
+        let provider = Provider::from_url(&format!("{url}?{}", names.option())).unwrap();
+        for provider in [Provider::merge(std::slice::from_ref(&provider)), provider] {
+            let balancer = Balancer::round_robin(&provider);
+            balancer.wait_ready(SOON).unwrap();
+            assert_eq!((balancer.known(), balancer.list_state()), (0, AHOY_LIST_CURRENT));
+            assert_eq!(balancer.list_error().as_deref(), Some(reason));
+            let failure = Builder::new().balancer(&balancer).build().get("/").unwrap_err();
+            assert_eq!(failure.status, AHOY_E_NO_ENDPOINTS);
+            let said = format!("no endpoint is known; provider: {reason}");
+            assert!(failure.message.contains(&said), "{}", failure.message);
+        }
+    }
+}
+
+#[test]
+fn why_a_list_was_empty_is_no_longer_told_once_it_is_not() {
+    let is_there = Arc::new(AtomicBool::new(false));
+    let there = Arc::clone(&is_there);
+    let names = Names::start(move |question| match question.kind {
+        A if there.load(Ordering::Relaxed) => Said::Records(vec![(1, loopback(1))]),
+        _ => Said::Code(3),
+    });
+    let balancer = Balancer::round_robin(&web(1, &names.option()));
+    balancer.wait_ready(SOON).unwrap();
+    assert_eq!(balancer.list_error().as_deref(), Some("web.test.: no such name"));
+    is_there.store(true, Ordering::Relaxed);
+    balancer.when(SOON, |it| it.known() == 1);
+    assert_eq!(balancer.list_error(), None);
+}
+
+#[test]
 fn a_service_that_is_decidedly_not_there_has_none() {
     let names = Names::start(|_| Said::Records(vec![(1, srv(0, 0, 0, ""))]));
     let balancer = service(&format!("{}&empty_hold=0ms", names.option()));

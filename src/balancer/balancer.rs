@@ -236,8 +236,18 @@ impl Balancer {
         let picked = self.peek(now, Arc::clone);
         picked.ok_or_else(|| {
             let none = self.none_admits(&self.live().pick_state.load(), now);
-            none.into_error(now).followed_by(&self.explain(EXPLAINED))
+            let error = Error::new(ErrorKind::NoEndpoints, self.reason(none, now));
+            error.followed_by(&self.explain(EXPLAINED))
         })
+    }
+
+    /// What the caller is told of `none`: where no endpoint is known, with what the provider says of it.
+    pub(crate) fn reason(&self, none: NoneAdmits, now: Instant) -> String {
+        let reason = none.reason(now);
+        match self.list_problem().filter(|_| none.known == 0) {
+            Some(problem) => format!("{reason}; provider: {problem}"),
+            None => reason,
+        }
     }
 
     /// Shows `look` the endpoint that would be used now; no reference is kept.
@@ -517,9 +527,5 @@ impl NoneAdmits {
             Some(wait) => format!("the next probe is due in {wait} ms"),
             None => "none will be probed by itself".to_owned(),
         }
-    }
-
-    fn into_error(self, now: Instant) -> Error {
-        Error::new(ErrorKind::NoEndpoints, self.reason(now))
     }
 }

@@ -189,10 +189,11 @@ impl Balancer {
         }
     }
 
-    /// Why the list is not current.
+    /// Why the list is not current, or why the one that was told last is empty.
     #[must_use]
     pub fn list_problem(&self) -> Option<String> {
-        self.problem().map(|(problem, _)| problem)
+        let empty_for = || Some(self.watch()?.state().empty_for?.to_string());
+        self.problem().map(|(problem, _)| problem).or_else(empty_for)
     }
 
     /// Whether the provider tells its list by itself.

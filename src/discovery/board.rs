@@ -57,6 +57,8 @@ pub struct State {
     pub problem: Option<Arc<str>>,
     /// Whether that is a refusal, which hurry does not mend.
     pub is_refused: bool,
+    /// Why the list that it told last is empty, where it says so.
+    pub empty_for: Option<Arc<str>>,
     /// How many entries of its lists were passed over.
     pub skipped: u64,
     /// What was wrong with the last of them.

@@ -84,6 +84,11 @@ impl Chain {
         empty
     }
 
+    /// Why the first part that tells so has no endpoint.
+    fn empty_for(&self) -> Option<Arc<str>> {
+        self.parts.iter().find_map(|part| part.state().empty_for)
+    }
+
     fn all_fail(&self) -> bool {
         self.parts.iter().all(|part| part.state().problem.is_some())
     }
@@ -110,7 +115,10 @@ impl Source for Chain {
             loop {
                 match self.list() {
                     Ok(Some(hosts)) if told.as_ref() != Some(&hosts) => {
-                        teller.list(hosts.clone());
+                        match self.empty_for().filter(|_| hosts.is_empty()) {
+                            Some(reason) => teller.empty(&*reason),
+                            None => teller.list(hosts.clone()),
+                        }
                         told = Some(hosts);
                     }
                     Ok(Some(_)) if !self.all_fail() => teller.alive(),

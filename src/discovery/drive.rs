@@ -169,7 +169,7 @@ impl<'a> Driver<'a> {
 
     /// Takes a list, or that the last one holds.
     fn believe(&mut self, told: Told, now: Instant) {
-        let Told { hosts, before_empty, is_meant, .. } = told;
+        let Told { hosts, before_empty, empty_for, is_meant, .. } = told;
         if let Some(hosts) = before_empty {
             self.lists.tell(hosts, Size::Some, now);
         }
@@ -181,6 +181,7 @@ impl<'a> Driver<'a> {
                     (true, false) => Size::None,
                 };
                 self.lists.tell(hosts, size, now);
+                self.board.note(|state| state.empty_for = empty_for.map(Into::into));
                 self.has_told = true;
                 self.backoff.succeed();
             }

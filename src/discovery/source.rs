@@ -59,6 +59,8 @@ pub struct Told {
     pub hosts: Option<Vec<Arc<Host>>>,
     /// The list with endpoints that an empty one replaced: it serves through the hold of that.
     pub before_empty: Option<Vec<Arc<Host>>>,
+    /// Why the newest list is empty, where the registry says so.
+    pub empty_for: Option<String>,
     /// The list is empty and that is meant: it applies without `empty_hold`.
     pub is_meant: bool,
     /// Something proved that the list told last still holds.
@@ -93,9 +95,19 @@ impl Teller {
 
     /// The whole list as it is now. An empty one applies only after `empty_hold`.
     pub fn list(&self, hosts: Vec<Arc<Host>>) {
+        self.tell_list(hosts, None);
+    }
+
+    /// The same of an empty list, for this reason: the registry answers that it knows no such service. A name that
+    /// nobody ever registered looks as one whose last endpoint left, so it is for people to tell them apart.
+    pub fn empty(&self, reason: impl Into<String>) {
+        self.tell_list(Vec::new(), Some(reason.into()));
+    }
+
+    fn tell_list(&self, hosts: Vec<Arc<Host>>, empty_for: Option<String>) {
         self.tell(|told| {
             told.keep_before(&hosts);
-            told.hosts = Some(hosts);
+            (told.hosts, told.empty_for) = (Some(hosts), empty_for);
             told.is_meant = false;
             told.problem = None;
         });
@@ -105,6 +117,7 @@ impl Teller {
     pub fn none(&self) {
         self.tell(|told| {
             (told.hosts, told.before_empty) = (Some(Vec::new()), None);
+            told.empty_for = None;
             told.is_meant = true;
             told.problem = None;
         });

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::call::Call;
 use super::send::AttemptFacts;
 use super::settle::AttemptRecord;
-use crate::balancer::balancer::{EXPLAINED, NoneAdmits};
+use crate::balancer::balancer::{Balancer, EXPLAINED, NoneAdmits};
 use crate::client::admission::limit::Refused;
 use crate::client::observe::meter::CallMeter;
 use crate::error::{CallReport, Error, ErrorKind};
@@ -45,10 +45,13 @@ pub(crate) enum CallEnd {
 
 impl CallEnd {
     /// What the caller is told of it beside the attempts.
-    fn explanation(&self) -> String {
+    fn explanation(&self, balancer: Option<&Arc<Balancer>>) -> String {
         match self {
             Self::Stopped(reason) => reason.explanation().to_owned(),
-            Self::NoEndpoints(none) | Self::NotReady(none) => none.reason(clock::now()),
+            Self::NoEndpoints(none) | Self::NotReady(none) => match balancer {
+                Some(balancer) => balancer.reason(*none, clock::now()),
+                None => none.reason(clock::now()),
+            },
             Self::Overloaded(refused) => refused.reason(),
             Self::Refused(reason) => reason.clone(),
             Self::NoList(problem) => format!("provider: {problem}"),
@@ -164,7 +167,7 @@ impl<'a> CallRecord<'a> {
             | CallEnd::NotReady(_)
             | CallEnd::Overloaded(_) => {}
         }
-        let why = ending.explanation();
+        let why = ending.explanation(self.call.target.balancer());
         if let Some((answer, url, path)) = self.answer.take() {
             return self.answered(answer, url, path, &why);
         }

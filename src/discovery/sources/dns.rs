@@ -43,6 +43,14 @@ pub(super) fn name_servers(config: &DnsConfig) -> Result<NameServers, Ended> {
     made.map_err(Ended::Failed)
 }
 
+/// What an answer without records says of a name. `what` is what was asked for.
+pub(super) fn nothing(is_name: bool, what: &str) -> String {
+    match is_name {
+        true => format!("the name has no {what}"),
+        false => "no such name".to_owned(),
+    }
+}
+
 /// How long an answer holds that states `ttl`.
 pub(super) fn pause(config: &DnsConfig, ttl: Duration) -> Duration {
     ttl.min(config.max_ttl).max(config.min_ttl)
@@ -135,6 +143,8 @@ struct Part<'a> {
     known: Option<Vec<IpAddr>>,
     /// The addresses that served before the session.
     served: Vec<IpAddr>,
+    /// Whether the last answer says that the name exists.
+    is_name: bool,
     problem: Option<String>,
 }
 
@@ -144,7 +154,7 @@ impl Part<'_> {
         let served = serving.iter().filter_map(|host| host.address.parse().ok());
         let served = served.filter(|it: &IpAddr| it.is_ipv4() == (kind == RecordKind::A)).collect();
         let (asking, asked_at, doubted, known, problem) = (None, None, None, None, None);
-        Self { kind, asking, asked_at, due, doubted, known, served, problem }
+        Self { kind, asking, asked_at, due, doubted, known, served, is_name: false, problem }
     }
 }
 
@@ -236,11 +246,11 @@ impl<'a> Lookup<'a> {
         part.problem = None;
         let pause = match answer {
             Ok(records) => {
-                part.known = Some(records.addresses);
+                (part.known, part.is_name) = (Some(records.addresses), true);
                 pause(config, records.ttl)
             }
-            Err(Unanswered::Nothing { ttl, .. }) => {
-                part.known = Some(Vec::new());
+            Err(Unanswered::Nothing { is_name, ttl }) => {
+                (part.known, part.is_name) = (Some(Vec::new()), is_name);
                 negative_pause(config, ttl)
             }
             Err(Unanswered::Failed(problem)) => {
@@ -289,9 +299,18 @@ impl<'a> Lookup<'a> {
             return None;
         }
         let host = |address: &IpAddr| Arc::new(Host::new(address.to_string(), self.dns.port));
-        teller.list(addresses.iter().map(host).collect());
+        match addresses.is_empty() {
+            true => teller.empty(self.nothing()),
+            false => teller.list(addresses.iter().map(host).collect()),
+        }
         self.told = Some(addresses);
         None
+    }
+
+    /// What the answers say where they bring no address.
+    fn nothing(&self) -> String {
+        let is_name = self.parts.iter().any(|part| part.is_name);
+        format!("{}: {}", self.dns.name, nothing(is_name, "address"))
     }
 }
 

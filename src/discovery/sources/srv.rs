@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 
 use tokio::time::{sleep_until, timeout};
 
-use super::dns::{Asking, GRACE, KEYS, LONG, name_servers, negative_pause, pause};
+use super::dns::{Asking, GRACE, KEYS, LONG, name_servers, negative_pause, nothing, pause};
 use crate::discovery::config::{DnsConfig, DnsTransport, Family, ProviderConfig};
 use crate::discovery::ground::Ground;
 use crate::discovery::polled::{Fetch, Fetched, Fetching, Poll, Polled};
@@ -88,10 +88,11 @@ impl Fetch for Lookup {
             }
             let records = match self.ask(teller).await {
                 Ok(records) => records,
-                Err(Unanswered::Nothing { ttl, .. }) => {
+                Err(Unanswered::Nothing { is_name, ttl }) => {
                     self.known = Some(BTreeSet::new());
                     let pause = negative_pause(&self.config, ttl);
-                    return Ok(Fetched { hosts: Some(Vec::new()), pause });
+                    teller.empty(format!("{}: {}", self.name, nothing(is_name, "service")));
+                    return Ok(Fetched { hosts: None, pause });
                 }
                 Err(Unanswered::Failed(problem)) => {
                     return Err(Ended::Failed(format!("{}: {problem}", self.name)));
