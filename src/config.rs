@@ -297,6 +297,12 @@ impl ClientConfig {
         self.deadline_header.is_some() || self.attempt_header.is_some() || self.trace.is_some()
     }
 
+    /// Whether a trace is told in that header.
+    fn traces_in(&self, name: Option<&HeaderName>) -> bool {
+        let is_named = name.is_some_and(|name| TRACE_HEADERS.contains(&name.as_str()));
+        self.trace.is_some() && is_named
+    }
+
     /// Checks that the settings go together, which no setter can do alone.
     ///
     /// # Errors
@@ -315,6 +321,10 @@ impl ClientConfig {
             (
                 self.proxy.is_set() && self.expect_continue,
                 ("expect_continue", "does not go with a proxy"),
+            ),
+            (
+                self.proxy.is_set() && !self.sockets.overrides.is_empty(),
+                ("resolve", "does not go with a proxy, which resolves names itself"),
             ),
             (
                 !balanced && self.http2 != Http2::Off,
@@ -336,11 +346,22 @@ impl ClientConfig {
                 self.attempt_header.is_some() && self.attempt_header == self.deadline_header,
                 ("attempt_header", "is deadline_header as well, and would take its place"),
             ),
+            (
+                self.traces_in(self.deadline_header.as_ref()),
+                ("deadline_header", "is a header of traces, which take its place"),
+            ),
+            (
+                self.traces_in(self.attempt_header.as_ref()),
+                ("attempt_header", "is a header of traces, which take its place"),
+            ),
             (hammers, ("retry", HAMMERS)),
         ];
         all_hold(&checks)
     }
 }
+
+/// The headers of W3C traces.
+const TRACE_HEADERS: [&str; 2] = ["traceparent", "tracestate"];
 
 /// What is wrong with tries without number, wait or limit.
 pub const HAMMERS: &str = "unlimited tries need waits that last, or a limit on the call";

@@ -121,6 +121,30 @@ const FRAMING: [HeaderName; 6] = [
     header::TE,
 ];
 
+/// Headers by which a server finds out what a request is: another value breaks it.
+const MEANING: [HeaderName; 9] = [
+    header::ACCEPT_ENCODING,
+    header::AUTHORIZATION,
+    header::CONTENT_ENCODING,
+    header::CONTENT_TYPE,
+    header::COOKIE,
+    header::EXPECT,
+    header::HOST,
+    header::PROXY_AUTHORIZATION,
+    header::RANGE,
+];
+
+/// A header that the library may give a value of its own, such as a number.
+///
+/// # Errors
+/// Its value says what the request is; the text goes on where the parameter's name ends.
+pub fn own_header(name: HeaderName) -> Result<HeaderName, String> {
+    match MEANING.contains(&name) {
+        true => Err(format!("is {name}, whose value says what the request is")),
+        false => Ok(name),
+    }
+}
+
 /// A header that may be sent.
 ///
 /// # Errors `name` is no token or one that the library sets itself; `value` holds CR, LF, NUL or

@@ -988,7 +988,25 @@ fn names_that_are_no_header_are_refused() {
         let failure = set(&builder, "Host").unwrap_err();
         assert!(failure.message.starts_with("name: is host"), "{}", failure.message);
     }
+    // What says what a request is bears no number, and none of framing is anybody's.
+    for name in ["Accept-Encoding", "Expect", "Content-Type", "Content-Length", "Connection"] {
+        for set in [Builder::try_deadline_header, Builder::try_attempt_header] {
+            let failure = set(&builder, name).unwrap_err();
+            assert_eq!(failure.status, AHOY_E_INVALID_ARGUMENT, "{name}");
+        }
+    }
     builder.try_pushback_header("Host").unwrap();
+}
+
+#[test]
+fn no_header_of_traces_bears_a_number_beside_them() {
+    let builder = Builder::new();
+    builder.try_deadline_header("traceparent").unwrap();
+    builder.option("trace", "pass_on").unwrap();
+    let failure = builder.try_build().unwrap_err();
+    assert!(failure.message.starts_with("deadline_header: "), "{}", failure.message);
+    builder.option("trace", "off").unwrap();
+    builder.build();
 }
 
 #[test]

@@ -343,6 +343,10 @@ impl BalancerConfig {
                 self.breaker.open_base > self.breaker.open_max,
                 ("breaker_open_max", "is below breaker_open_base"),
             ),
+            (
+                self.ejection.is_some_and(|rule| rule.base > rule.max),
+                ("outlier_ejection_max", "is below outlier_ejection_base"),
+            ),
         ])
     }
 }

@@ -16,6 +16,9 @@ use crate::request::check_target;
 /// What the object says beside its settings.
 pub(super) const KEYS: [&str; 2] = ["name", "probe_path"];
 
+/// The key of the balancer's own settings.
+const BALANCER_KEY: &str = "balancer";
+
 /// The key of the circuits' settings.
 pub(super) const BREAKER_KEY: &str = "breaker";
 
@@ -26,7 +29,7 @@ pub(super) fn read(
     present: Option<&BalancerConfig>,
     faults: &mut Faults,
 ) -> Option<BalancerConfig> {
-    let (section, breaker) = (top.take("balancer"), top.take(BREAKER_KEY));
+    let (section, breaker) = (top.take(BALANCER_KEY), top.take(BREAKER_KEY));
     if section.is_none() && breaker.is_none() {
         return None;
     }
@@ -121,10 +124,11 @@ fn probing(json: &Json, path: &str, faults: &mut Faults) -> Option<Algorithm> {
 pub(super) fn check(config: &BalancerConfig, faults: &mut Faults) {
     let Err(error) = config.check() else { return };
     for line in error.message().lines() {
-        let (name, problem) = line.split_once(": ").unwrap_or(("balancer", line));
+        let (name, problem) = line.split_once(": ").unwrap_or((BALANCER_KEY, line));
         let path = match name.strip_prefix("breaker_") {
             Some(key) => below(BREAKER_KEY, key),
-            None => name.to_owned(),
+            None if name == BALANCER_KEY => name.to_owned(),
+            None => below(BALANCER_KEY, name),
         };
         if !faults.has(&path) {
             faults.add(path, problem.replace("breaker_", "breaker."));
@@ -142,5 +146,5 @@ pub(super) fn write(config: &BalancerConfig) -> [(&'static str, Value); 2] {
     }
     balancer.extend(section::write(&BALANCER, config));
     let breaker = section::write(&BREAKER, &config.breaker);
-    [("balancer", Value::Object(balancer)), (BREAKER_KEY, Value::Object(breaker))]
+    [(BALANCER_KEY, Value::Object(balancer)), (BREAKER_KEY, Value::Object(breaker))]
 }

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use super::faults::{Faults, below, item};
 use super::json::Json;
-use super::object::{MASK, MASKED, Object, list, misplaced, text};
+use super::object::{AGAIN, MASK, MASKED, Object, list, misplaced, text};
 use crate::config::ClientConfig;
 use crate::error::Error;
 
@@ -20,8 +20,13 @@ pub(super) fn read(
     faults: &mut Faults,
 ) {
     let Some(object) = Object::of(json, path, faults) else { return };
-    for (name, json) in object.into_rest() {
+    let fields = object.into_rest();
+    for (place, &(name, json)) in fields.iter().enumerate() {
         let path = below(path, name);
+        if fields[..place].iter().any(|(other, _)| other.eq_ignore_ascii_case(name)) {
+            faults.add(path, AGAIN);
+            continue;
+        }
         let values = match json {
             Json::List(values) => values,
             json => slice::from_ref(json),

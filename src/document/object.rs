@@ -23,7 +23,7 @@ impl<'a> Object<'a> {
         let mut object = Self { path: path.to_owned(), fields: Vec::with_capacity(pairs.len()) };
         for (key, json) in pairs {
             if object.fields.iter().any(|(known, _)| known == key) {
-                faults.add(below(path, key), "stands here a second time");
+                faults.add(below(path, key), AGAIN);
             } else {
                 object.fields.push((key, json));
             }
@@ -121,6 +121,9 @@ pub(super) fn list<'a>(json: &'a Json, path: &str, faults: &mut Faults) -> &'a [
         }
     }
 }
+
+/// What is wrong with a key that stood before.
+pub(super) const AGAIN: &str = "stands here a second time";
 
 /// What a text shows in place of a secret, and of what text cannot hold, such as a function of the host.
 pub(super) const MASK: &str = "****";

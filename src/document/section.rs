@@ -103,6 +103,8 @@ fn text_of<C>(json: &Json, row: &Row<C>) -> Result<String, String> {
         (Form::Duration(..), Json::Number(_)) => {
             return Err("is a number; a duration is a text with a unit, such as \"1.5s\"".into());
         }
+        // What is written as true or false is no text.
+        (Form::Choice(_), Json::Text(text)) if text.parse::<bool>().is_ok() => None,
         (Form::Duration(..) | Form::Size | Form::Text(_) | Form::Choice(_), Json::Text(text)) => {
             Some(text.clone())
         }

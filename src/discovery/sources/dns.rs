@@ -43,6 +43,14 @@ pub(super) fn name_servers(config: &DnsConfig) -> Result<NameServers, Ended> {
     made.map_err(Ended::Failed)
 }
 
+/// Checks that the options of names go together.
+pub(super) fn check(config: &DnsConfig) -> Result<(), String> {
+    match config.min_ttl > config.max_ttl {
+        true => Err("max_ttl: is below min_ttl".to_owned()),
+        false => Ok(()),
+    }
+}
+
 /// What an answer without records says of a name. `what` is what was asked for.
 pub(super) fn nothing(is_name: bool, what: &str) -> String {
     match is_name {
@@ -69,6 +77,7 @@ fn make(config: &ProviderConfig) -> Result<Arc<dyn Source>, String> {
     if !target.path.trim_matches('/').is_empty() {
         return Err("dns: a name has no path".to_owned());
     }
+    check(&config.dns)?;
     Ok(Arc::new(Dns { name, port, config: config.dns.clone() }))
 }
 

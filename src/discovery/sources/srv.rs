@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 
 use tokio::time::{sleep_until, timeout};
 
-use super::dns::{Asking, GRACE, KEYS, LONG, name_servers, negative_pause, nothing, pause};
+use super::dns::{Asking, GRACE, KEYS, LONG, check, name_servers, negative_pause, nothing, pause};
 use crate::discovery::config::{DnsConfig, DnsTransport, Family, ProviderConfig};
 use crate::discovery::ground::Ground;
 use crate::discovery::polled::{Fetch, Fetched, Fetching, Poll, Polled};
@@ -44,6 +44,7 @@ fn make(config: &ProviderConfig) -> Result<Arc<dyn Source>, String> {
     if !config.target.path.trim_matches('/').is_empty() {
         return Err("srv: a name has no path".to_owned());
     }
+    check(&config.dns)?;
     Ok(Arc::new(Polled(Srv { name, config: config.dns.clone() })))
 }
 

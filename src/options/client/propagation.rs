@@ -1,12 +1,13 @@
 //! What attempts pass on, and what answers say beside their body.
 
-use http::{HeaderName, header};
+use http::HeaderName;
 
 use crate::config::ClientConfig;
 use crate::options::form::{Form, HEADER};
 use crate::options::setting::Setting;
 use crate::options::value::{OFF, Problem, Value};
 use crate::policy::TraceStart;
+use crate::request::own_header;
 
 /// The choices of `trace`, by their numbers in C.
 const TRACE: [&str; 4] = [OFF, "pass_on", "start", "start_sampled"];
@@ -73,12 +74,9 @@ pub(super) const SETTINGS: &[Setting<ClientConfig>] = &[
         ),
 ];
 
-/// The name of a header that bears a number: of `Host` it would make another host.
+/// The name of a header that bears a number.
 fn told_header(value: Value) -> Result<HeaderName, Problem> {
-    match value.header()? {
-        header::HOST => Err("is host, which names the endpoint".into()),
-        name => Ok(name),
-    }
+    Ok(own_header(value.header()?)?)
 }
 
 fn name_or_off(name: Option<&HeaderName>) -> Value {
