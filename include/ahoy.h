@@ -135,7 +135,8 @@
 #define AHOY_E_CLOSED 104
 
 /**
- * This kind of handle, or this build of the library, cannot do that.
+ * This kind of handle, or this build of the library, cannot do that. Where a function does not name
+ * it, a handle of another kind is AHOY_E_INVALID_ARGUMENT.
  */
 #define AHOY_E_UNSUPPORTED 105
 
@@ -1614,6 +1615,7 @@ AHOY_API AHOY_MUST_USE ahoy_balancer *ahoy_balancer_random_new(const ahoy_provid
  * @param user_data passed to fn
  * @param destroy called once when user_data is no longer needed, also if this function fails; may
  *        be NULL
+ * @return AHOY_E_INVALID_ARGUMENT also for a balancer that is not random
  */
 AHOY_API
 ahoy_status ahoy_balancer_random_set_function(const ahoy_balancer *balancer,
@@ -4203,7 +4205,7 @@ ahoy_status ahoy_request_set_retry(ahoy_request *request,
  * ahoy_request_set_idempotent says otherwise. Default: none.
  *
  * @param header its name; NULL for "Idempotency-Key"
- * @param value its value, copied; NULL for a random UUID, another for each call
+ * @param value its value, copied, not empty; NULL for a random UUID, another for each call
  */
 AHOY_API
 ahoy_status ahoy_request_set_idempotency_key(ahoy_request *request,

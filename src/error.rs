@@ -203,6 +203,16 @@ impl Error {
         Self::new(ErrorKind::InvalidArgument, format!("{parameter}: {problem}"))
     }
 
+    /// The same, of a function whose parameter has another name.
+    #[must_use]
+    pub fn renamed(mut self, from: &str, to: &str) -> Self {
+        let rest = self.message.strip_prefix(from).and_then(|rest| rest.strip_prefix(": "));
+        if let Some(problem) = rest {
+            self.message = format!("{to}: {problem}");
+        }
+        self
+    }
+
     /// One error for all `faults`, each a name and what is wrong: a line each where there are
     /// several.
     #[must_use]

@@ -498,3 +498,16 @@ fn a_registry_cannot_name_a_unix_socket() {
         assert_eq!(balancer.known(), 1, "{url}");
     }
 }
+
+#[test]
+fn what_is_wrong_with_an_option_of_a_url_is_said_of_the_url() {
+    for (url, status, said) in [
+        ("dns://a:1?poll=1s", AHOY_E_UNKNOWN_OPTION, "url: poll: the provider has no such option"),
+        ("dns://a:1?empty_hold=5", AHOY_E_INVALID_ARGUMENT, "url: empty_hold: 5 "),
+        ("dns://a:1?max_ttl=1s&min_ttl=2s", AHOY_E_INVALID_ARGUMENT, "url: max_ttl: is below"),
+    ] {
+        let failure = Provider::from_url(url).unwrap_err();
+        assert_eq!(failure.status, status, "{url}");
+        assert!(failure.message.starts_with(said), "{}", failure.message);
+    }
+}

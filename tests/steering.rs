@@ -82,11 +82,34 @@ fn an_idempotency_key_may_have_another_name_and_value() {
     assert!(server.requests().iter().all(|seen| seen.all("x-key") == ["order-7"]));
     let refused = |header, value| {
         let request = Request::new("POST", "/");
-        request.try_idempotency_key(header, value).unwrap_err().status
+        let failure = request.try_idempotency_key(header, value).unwrap_err();
+        assert_eq!(failure.status, AHOY_E_INVALID_ARGUMENT);
+        failure.message
     };
-    assert_eq!(refused(Some("Content-Length"), None), AHOY_E_INVALID_ARGUMENT);
-    assert_eq!(refused(Some("Host"), None), AHOY_E_INVALID_ARGUMENT);
-    assert_eq!(refused(None, Some("a\r\nX: 1")), AHOY_E_INVALID_ARGUMENT);
+    for (header, value, said) in [
+        (Some("Content-Length"), None, "header: content-length is set by the library"),
+        (Some("a b"), Some("x"), "header: is not a header name"),
+        (Some("Host"), None, "header: is host,"),
+        (Some("Expect"), Some("x"), "header: is expect,"),
+        (None, Some("a\r\nX: 1"), "value: holds a control character"),
+        (None, Some(""), "value: is empty"),
+        (Some("X-Key"), Some(" \t"), "value: is empty"),
+    ] {
+        let message = refused(header, value);
+        assert!(message.starts_with(said), "{message}");
+    }
+}
+
+#[test]
+fn a_number_of_tries_that_is_none_is_told_which_are() {
+    let said = |tries| Request::new("GET", "/").try_tries(tries).unwrap_err().message;
+    let retry = |tries| Retry::new().try_tries(tries).unwrap_err().message;
+    for (tries, message) in [
+        (-2, "tries: is -2; the least is 1, or -1 for no limit"),
+        (0, "tries: is 0; the least is 1"),
+    ] {
+        assert_eq!((said(tries), retry(tries)), (message.to_owned(), message.to_owned()));
+    }
 }
 
 /// The phase of an attempt.

@@ -183,6 +183,7 @@ pub type ahoy_random_fn =
 /// @param user_data passed to fn
 /// @param destroy called once when user_data is no longer needed, also if this function fails; may
 ///        be NULL
+/// @return AHOY_E_INVALID_ARGUMENT also for a balancer that is not random
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_balancer_random_set_function(
     balancer: *const ahoy_balancer,

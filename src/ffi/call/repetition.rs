@@ -2,18 +2,16 @@
 
 use std::ffi::{CStr, c_char};
 
-use http::HeaderName;
-
 use super::request::ahoy_request;
 use crate::error::Error;
-use crate::ffi::client::retry::ahoy_retry;
+use crate::ffi::client::retry::{ahoy_retry, number_of};
 use crate::ffi::values::entry;
 use crate::ffi::values::error::ahoy_error;
 use crate::ffi::values::setter::put;
 use crate::ffi::values::status::ahoy_status;
-use crate::options::{RETRY, Value};
+use crate::options::RETRY;
 use crate::policy::{OwnRetry, RetryConfig, Tries};
-use crate::request::{IdempotencyKey, Request, header, header_name};
+use crate::request::{IdempotencyKey, Request, header_name, header_value, own_header};
 
 /// Sets how many attempts this call may make, the first included, whichever retry rules hold.
 /// Default: as the rules of the request or its client say.
@@ -25,10 +23,9 @@ pub unsafe extern "C" fn ahoy_request_set_tries(
     tries: i32,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    let number = if tries == -1 { Value::Word("unlimited") } else { tries.into() };
     entry::status!(err, |request: &mut ahoy_request| {
         let mut read = RetryConfig::default();
-        put(&RETRY, &mut read, [("tries", "tries", number)])?;
+        put(&RETRY, &mut read, [("tries", "tries", number_of(tries)?)])?;
         own(request.of_call()?).tries = Some(Tries(read.tries));
         Ok(())
     })
@@ -59,7 +56,7 @@ fn own(request: &mut Request) -> &mut OwnRetry {
 /// ahoy_request_set_idempotent says otherwise. Default: none.
 ///
 /// @param header its name; NULL for "Idempotency-Key"
-/// @param value its value, copied; NULL for a random UUID, another for each call
+/// @param value its value, copied, not empty; NULL for a random UUID, another for each call
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_request_set_idempotency_key(
     request: *mut ahoy_request,
@@ -74,21 +71,16 @@ pub unsafe extern "C" fn ahoy_request_set_idempotency_key(
 }
 
 fn key(name: Option<&str>, value: Option<&CStr>) -> Result<IdempotencyKey, Error> {
-    let name = name.unwrap_or(IDEMPOTENCY_KEY);
-    Ok(match value {
-        Some(value) => {
-            let (header, value) = header(name, value.to_bytes())?;
-            IdempotencyKey { header, value: Some(value) }
-        }
-        None => IdempotencyKey { header: drawn(header_name(name)?)?, value: None },
-    })
-}
-
-/// A header that a random value does not break.
-fn drawn(name: HeaderName) -> Result<HeaderName, Error> {
-    match name == http::header::HOST {
-        true => Err(Error::invalid("value", "is NULL, and Host must be a host")),
-        false => Ok(name),
+    let name = header_name(name.unwrap_or(IDEMPOTENCY_KEY));
+    let name = name.map_err(|error| error.renamed("name", "header"))?;
+    let header = own_header(name).map_err(|problem| Error::invalid("header", problem))?;
+    let Some(value) = value else { return Ok(IdempotencyKey { header, value: None }) };
+    let value = header_value(value.to_bytes())
+        .map_err(|_| Error::invalid("value", "holds a control character"))?;
+    match value.is_empty() {
+        // All calls would have the same one.
+        true => Err(Error::invalid("value", "is empty")),
+        false => Ok(IdempotencyKey { header, value: Some(value) }),
     }
 }
 

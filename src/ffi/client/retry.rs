@@ -92,8 +92,18 @@ pub unsafe extern "C" fn ahoy_retry_set_tries(
     tries: i32,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    let tries = if tries == -1 { Value::Word("unlimited") } else { tries.into() };
-    entry::status!(err, |retry: &ahoy_retry| retry.set("tries", "tries", tries))
+    entry::status!(err, |retry: &ahoy_retry| retry.set("tries", "tries", number_of(tries)?))
+}
+
+/// The value of a number of tries as C has it.
+pub(crate) fn number_of(tries: i32) -> Result<Value, Error> {
+    match tries {
+        -1 => Ok(Value::Word("unlimited")),
+        ..0 => {
+            Err(Error::invalid("tries", format!("is {tries}; the least is 1, or -1 for no limit")))
+        }
+        _ => Ok(tries.into()),
+    }
 }
 
 /// Sets the wait before the first retry, with full jitter its upper bound. Default 25 ms.

@@ -23,7 +23,8 @@ pub const AHOY_E_UNKNOWN_OPTION: i32 = 102;
 pub const AHOY_E_WOULD_DEADLOCK: i32 = 103;
 /// The client is closed.
 pub const AHOY_E_CLOSED: i32 = 104;
-/// This kind of handle, or this build of the library, cannot do that.
+/// This kind of handle, or this build of the library, cannot do that. Where a function does not name
+/// it, a handle of another kind is AHOY_E_INVALID_ARGUMENT.
 pub const AHOY_E_UNSUPPORTED: i32 = 105;
 /// The provider failed and no earlier list is known.
 pub const AHOY_E_DISCOVERY: i32 = 200;

@@ -58,7 +58,7 @@ pub fn provider_of(url: &str) -> Result<ProviderConfig, Error> {
         }
         seen.push(key);
         let set = set_provider(&mut config, key, value);
-        set.map_err(|error| Error::new(error.kind(), about_url(error.message())))?;
+        set.map_err(|error| error.renamed("key", "url").renamed("value", "url"))?;
     }
     if let Some(scheme) = scheme {
         if let Some(feature) = scheme.missing_feature() {
@@ -72,12 +72,6 @@ pub fn provider_of(url: &str) -> Result<ProviderConfig, Error> {
     }
     config.url = Some(Secret::new(url));
     Ok(config)
-}
-
-/// The same of the URL that holds an option as of the option's own parameters.
-fn about_url(message: &str) -> String {
-    let problem = ["key: ", "value: "].iter().find_map(|name| message.strip_prefix(name));
-    format!("url: {}", problem.unwrap_or(message))
 }
 
 /// Sets one option of a provider by name.
