@@ -7,6 +7,7 @@ use std::time::Duration;
 use http::Method;
 
 use crate::event::loggable;
+use crate::line::line;
 use crate::outcome::{AttemptLog, AttemptResult, CircuitNote, FailureKind, in_ms};
 use crate::response::Response;
 use crate::user_data::UserData;
@@ -164,11 +165,6 @@ pub struct Error {
     call: Option<Box<CallReport>>,
 }
 
-/// What is quoted of the host's text may hold ends of lines, behind which another fault would seem to stand.
-fn on_one_line(text: &str) -> String {
-    text.replace(char::is_control, "\u{fffd}")
-}
-
 /// What an error of a call tells beside its kind.
 #[derive(Clone, Debug)]
 pub struct CallReport {
@@ -194,7 +190,7 @@ impl Error {
     /// An error outside a call, told in one line.
     #[must_use]
     pub fn new(kind: ErrorKind, message: impl AsRef<str>) -> Self {
-        Self { kind, message: on_one_line(message.as_ref()), call: None }
+        Self { kind, message: line(message.as_ref()), call: None }
     }
 
     /// A bad argument; the message names the parameter.
@@ -217,23 +213,23 @@ impl Error {
     /// several.
     #[must_use]
     pub fn of_faults(kind: ErrorKind, faults: &[(String, String)]) -> Self {
-        let line = |(name, fault): &(String, String)| on_one_line(&format!("{name}: {fault}"));
-        let message = faults.iter().map(line).collect::<Vec<_>>().join("\n");
+        let told = |(name, fault): &(String, String)| line(format!("{name}: {fault}"));
+        let message = faults.iter().map(told).collect::<Vec<_>>().join("\n");
         Self { kind, message, call: None }
     }
 
     /// A call's end without a response. `reason` is what the attempts do not tell; it may be empty.
     #[must_use]
     pub fn of_call(kind: ErrorKind, reason: &str, story: CallReport) -> Self {
-        let message = tell(kind.name(), reason, &story);
+        let message = tell(kind.name(), &line(reason), &story);
         Self { kind, message, call: Some(Box::new(story)) }
     }
 
     /// The same with more lines at the end of its message.
     #[must_use]
     pub fn followed_by(mut self, lines: &str) -> Self {
-        for line in lines.lines() {
-            let _ = write!(self.message, "\n  {line}");
+        for added in lines.lines() {
+            let _ = write!(self.message, "\n  {added}");
         }
         self
     }

@@ -9,7 +9,7 @@
 //! client/                                the way of one request (start with client/attempt.rs)
 //! discovery/ transport/ runtime/ config options   what touches the world
 //! policy/                                decisions: no clock, no I/O, no lock, no randomness of its own
-//! endpoint host request source response outcome error  plain data
+//! endpoint host line request source response outcome error  plain data
 //! ```
 
 #![cfg_attr(
@@ -28,6 +28,7 @@ pub mod error;
 pub mod event;
 pub mod ffi;
 pub mod host;
+pub mod line;
 pub mod options;
 pub mod outcome;
 pub mod phase;

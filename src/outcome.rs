@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::line::line;
 use crate::phase::{ConnectionInfo, Phases};
 
 /// Why an attempt brought no answer.
@@ -60,7 +61,7 @@ pub struct Failure {
     /// Whether any byte of the request left for the peer. Only an unsent request may be repeated
     /// freely.
     pub sent: bool,
-    /// What happened, in lower case, without secrets.
+    /// What happened, in lower case, without secrets, as one line.
     pub detail: String,
 }
 
@@ -68,13 +69,13 @@ impl Failure {
     /// A failure before any byte of the request was sent.
     #[must_use]
     pub fn unsent(kind: FailureKind, detail: impl Into<String>) -> Self {
-        Self { kind, sent: false, detail: detail.into() }
+        Self { kind, sent: false, detail: line(detail) }
     }
 
     /// A failure after bytes of the request were sent.
     #[must_use]
     pub fn sent(kind: FailureKind, detail: impl Into<String>) -> Self {
-        Self { kind, sent: true, detail: detail.into() }
+        Self { kind, sent: true, detail: line(detail) }
     }
 }
 

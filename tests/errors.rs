@@ -203,6 +203,21 @@ fn a_value_that_is_none_is_told_the_range() {
 }
 
 #[test]
+fn what_is_quoted_of_a_long_value_is_its_ends() {
+    let long = "x".repeat(100_000);
+    for key in ["max_in_flight", "gzip", "timeout", "max_body", "retry_on", "commit", "resolve"] {
+        let message = Builder::new().option(key, &long).unwrap_err().message;
+        assert!(message.len() < 1_100, "{key}: {}", message.len());
+        assert!(message.starts_with(&format!("value: {key}: x")), "{message}");
+    }
+    let message = Builder::new().option(&long, "1").unwrap_err().message;
+    assert!(message.len() < 1_100 && message.ends_with("no such option"), "{message}");
+    let config = format!("{{\"{long}\": 1, \"timeout\": \"{long}\"}}");
+    let message = Client::from_config(&config).unwrap_err().message;
+    assert!(message.len() < 2_200 && message.lines().count() == 2, "{}", message.len());
+}
+
+#[test]
 fn a_path_that_is_none_is_told_what_the_client_takes() {
     let client = Builder::new().base_url("http://127.0.0.1:9/v1").build();
     for path in ["orders", "?id=1", "127.0.0.1:9/v1/orders"] {

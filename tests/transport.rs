@@ -829,6 +829,20 @@ fn a_local_address_or_interface_that_is_not_here_is_named() {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
+fn what_an_attempt_quotes_ends_no_line_of_the_error() {
+    let builder = Builder::new().base_url("http://127.0.0.1:9").tries(1);
+    builder.option("interface", "a\nb").unwrap();
+    let failure = builder.build().get("/").unwrap_err();
+    assert_eq!(failure.message.lines().count(), 2, "{}", failure.message);
+    assert!(
+        failure.message.contains("no interface a\u{fffd}b on this host"),
+        "{}",
+        failure.message
+    );
+}
+
+#[test]
 fn names_have_the_addresses_that_are_stated() {
     let server = Server::new(|seen| Reply::text(200, seen.header("host").unwrap_or_default()));
     let port = server.port();

@@ -15,6 +15,7 @@ use crate::discovery::{Asked, Supply, Taker, Watch};
 use crate::endpoint::{Endpoint, Host};
 use crate::error::{Error, ErrorKind};
 use crate::event::Event;
+use crate::line::line;
 use crate::runtime::exclusive::Turn;
 use crate::runtime::host::callback;
 use crate::runtime::{clock, entropy};
@@ -78,6 +79,7 @@ impl Balancer {
         let live = self.live();
         let cells = &live.rules.cluster.cells;
         let hosts = asked.provider.discover().map_err(|reason| {
+            let reason = line(reason);
             cells.count(ClusterCounter::RefreshFailed);
             self.source_fails(&reason);
             live.list.note_failure(&reason);

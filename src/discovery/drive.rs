@@ -16,6 +16,7 @@ use super::listing::Listing;
 use super::snapshot_file::{Snapshot, SnapshotFile};
 use super::source::{Ended, Session, Source, Teller, Told};
 use crate::endpoint::Host;
+use crate::line::line;
 use crate::policy::{Due, Freshness, FreshnessConfig, Size, SourceBackoff};
 use crate::runtime::host::panics;
 use crate::runtime::{clock, entropy};
@@ -150,7 +151,7 @@ impl<'a> Driver<'a> {
         if let Some((count, problem)) = skipped {
             self.board.note(|state| {
                 state.skipped += count as u64;
-                state.skipped_for = Some(problem.into());
+                state.skipped_for = Some(line(problem).into());
             });
         }
         let problem = told.problem.take();
@@ -271,7 +272,7 @@ impl<'a> Driver<'a> {
     fn fail(&self, problem: &str, is_refused: bool) {
         self.board.note(|state| {
             state.failures += 1;
-            (state.problem, state.is_refused) = (Some(problem.into()), is_refused);
+            (state.problem, state.is_refused) = (Some(line(problem).into()), is_refused);
         });
         self.board.tell();
     }

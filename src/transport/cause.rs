@@ -18,6 +18,9 @@ impl Cause {
 
     /// The failure of an attempt of which bytes did or did not leave.
     pub(super) fn failure(self, sent: bool) -> Failure {
-        Failure { kind: self.kind, sent, detail: self.detail }
+        match sent {
+            true => Failure::sent(self.kind, self.detail),
+            false => Failure::unsent(self.kind, self.detail),
+        }
     }
 }
