@@ -75,13 +75,14 @@ fn p15_entries_that_are_left_out_are_told_to_the_log() {
     balancer.wait_ready(SOON).unwrap();
     sees(&balancer, &[1], SOON);
     let warned = |text: &str| (AHOY_LOG_WARN, "discovery".to_owned(), text.to_owned());
-    let first =
-        warned("2 entries of the provider's list are left out, one of them: without a port");
+    let first = warned(
+        "2 entries of the provider's list are left out, one of them: line 2: without a port",
+    );
     eventually("it is told", SOON, || *said.lock().unwrap() == [first.clone()]);
     replace(&path, "127.0.0.1:1\n127.0.0.1:2\n");
     sees(&balancer, &[1, 2], SOON);
-    replace(&path, "127.0.0.1 80\n");
-    let second = warned("1 entry of the provider's list is left out: without a port");
+    replace(&path, "# web\n\n127.0.0.1:1\n127.0.0.1 80\n127.0.0.1:2\n");
+    let second = warned("1 entry of the provider's list is left out: line 4: without a port");
     eventually("it is told", SOON, || *said.lock().unwrap() == [first.clone(), second.clone()]);
     drop(client);
 }

@@ -106,7 +106,7 @@ fn entries(element: &RawValue, long: &mut Long) -> Entries {
 fn group(targets: &RawValue, labels: Option<Value>, long: &mut Long) -> Entries {
     let targets = targets.get().as_bytes();
     if !targets.starts_with(b"[") {
-        let skipped = Skipped { count: 1, why: Some("its targets are no list") };
+        let skipped = Skipped { count: 1, why: Some("its targets are no list"), line: None };
         return Entries { skipped, ..Entries::default() };
     }
     let mut short = Long::default();

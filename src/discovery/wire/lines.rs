@@ -27,7 +27,13 @@ impl Lines {
             let line = str::from_utf8(&rest[..length]).map_err(|_| "not UTF-8")?;
             Ok(Some((at + length, entry(line))))
         })?;
-        Ok(is_new.then(|| self.0.iter().collect()))
+        Ok(is_new.then(|| self.entries()))
+    }
+
+    fn entries(&self) -> Entries {
+        let mut entries: Entries = self.0.iter().collect();
+        entries.skipped.line = self.0.iter().position(Result::is_err).map(|before| before + 1);
+        entries
     }
 }
 
@@ -47,6 +53,7 @@ fn entry(line: &str) -> Entry {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::discovery::wire::Skipped;
     use crate::endpoint::Host;
 
     #[test]
@@ -55,7 +62,8 @@ mod tests {
         let read = lines(text).unwrap();
         let hosts = [Host::new("10.0.0.7", 80), Host { weight: 3, ..Host::new("10.0.0.8", 80) }];
         assert_eq!(read.copied(), hosts);
-        assert_eq!((read.skipped.count, read.skipped.why), (2, Some("without a port")));
+        let skipped = Skipped { count: 2, why: Some("without a port"), line: Some(5) };
+        assert_eq!(read.skipped, skipped);
         assert_eq!(lines(b"").unwrap(), Entries::default());
         assert!(lines(&[0xff]).is_err());
     }

@@ -52,6 +52,8 @@ pub struct Skipped {
     pub count: usize,
     /// What is wrong with the first.
     pub why: Option<&'static str>,
+    /// The line of the document that it stands on, from 1, where each line is an entry.
+    pub line: Option<usize>,
 }
 
 /// A host, none where an entry says of itself that it takes no calls, or what is wrong with it.
@@ -118,7 +120,8 @@ impl Skipped {
     /// Tells that there are some.
     pub fn tell(self, teller: &Teller) {
         let why = self.why.unwrap_or_default();
-        (0..self.count).for_each(|_| teller.skipped(why));
+        let why = self.line.map_or_else(|| why.to_owned(), |line| format!("line {line}: {why}"));
+        (0..self.count).for_each(|_| teller.skipped(&why));
     }
 
     /// One more.
