@@ -258,6 +258,10 @@ impl ClientConfig {
             let problem = "host is the endpoint's, not the inbound request's";
             return Err(Error::invalid("name", problem));
         }
+        // A header may be called so, but none is.
+        if name.as_str().contains('*') {
+            return Err(Error::invalid("name", "has a *, which stands for no other name"));
+        }
         self.forward_headers.push(name);
         Ok(())
     }
@@ -269,6 +273,9 @@ impl ClientConfig {
     pub fn forward_cookie(&mut self, name: &str) -> Result<(), Error> {
         if name.is_empty() || name.contains(['=', ';', ' ', ',']) {
             return Err(Error::invalid("name", "is not a cookie name"));
+        }
+        if name == "*" {
+            return Err(Error::invalid("name", "is *, which stands for no other name"));
         }
         self.forward_cookies.push(name.to_owned());
         Ok(())

@@ -49,6 +49,9 @@ pub fn parse(url: &str) -> Result<Parsed, String> {
             false => "has an unknown scheme".to_owned(),
         }));
     };
+    if rest.contains('#') {
+        return Err("has a #, behind which nothing is read; write %23 for one".to_owned());
+    }
     let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
     let (before, path) = rest.find('/').map_or((rest, ""), |at| rest.split_at(at));
     let (user, authority) = match before.rsplit_once('@') {
@@ -160,7 +163,8 @@ mod tests {
 
     #[test]
     fn what_is_refused_shows_nothing_of_the_url() {
-        for url in ["secret", "s3cret and more://x", "dns://x?token=s3cret%zz"] {
+        for url in ["secret", "s3cret and more://x", "dns://x?token=s3cret%zz", "etcd://a/s3cret#f"]
+        {
             let problem = parse(url).unwrap_err();
             assert!(!problem.contains("s3cret"), "{problem}");
         }

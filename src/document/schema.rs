@@ -11,7 +11,7 @@ use super::writing::pretty;
 use crate::config::algorithm::{DEFAULT, NAMED};
 use crate::discovery::url::SCHEMES;
 use crate::host::{LAST_PRIORITY, MOST_WEIGHT};
-use crate::options::{BALANCER, BREAKER, CLIENT, Form, PROVIDER, RETRY, Row, Table};
+use crate::options::{BALANCER, BREAKER, CLIENT, Form, PROVIDER, RETRY, Row, Table, is_header};
 
 /// The schema's text.
 #[must_use]
@@ -31,7 +31,7 @@ pub fn schema() -> String {
         ),
         ("retry", object("When and how often a call is tried again.", settings(&RETRY))),
         ("headers", headers()),
-        ("forward_headers", texts("The inbound headers that are passed on.")),
+        ("forward_headers", names("The inbound headers that are passed on.", FORWARDED)),
         ("forward_cookies", texts("The inbound cookies that are passed on.")),
         ("tls", tls()),
     ];
@@ -68,6 +68,12 @@ const DURATION: &str = concat!(
 
 const SIZE: &str = "^[0-9]+ *(B|KiB|MiB|GiB)?$";
 
+/// A token (RFC 9110, section 5.6.2).
+const HEADER_NAME: &str = "^[-!#$%&'*+.^_`|~0-9A-Za-z]+$";
+
+/// The same without the sign that would seem to stand for any.
+const FORWARDED: &str = "^[-!#$%&'+.^_`|~0-9A-Za-z]+$";
+
 /// The settings of a table itself, each by its key.
 fn settings<C: Clone + 'static>(table: &Table<C>) -> Map<String, Value> {
     let default = table.default();
@@ -102,6 +108,9 @@ fn shape(form: Form) -> Value {
         }
         Form::Duration(..) => json!({ "$ref": "#/$defs/duration" }),
         Form::Choice(words) => json!({ "enum": words.iter().map(choice).collect::<Vec<_>>() }),
+        Form::Text(what) if is_header(form) => {
+            json!({ "type": "string", "pattern": HEADER_NAME, "$comment": what })
+        }
         Form::Text(what) => json!({ "type": "string", "$comment": what }),
     }
 }
@@ -180,6 +189,7 @@ fn headers() -> Value {
     json!({
         "description": "Sent with every request, unless the request has the same name.",
         "type": "object",
+        "propertyNames": { "pattern": HEADER_NAME },
         "additionalProperties": { "anyOf": [value, { "type": "array", "items": value }] }
     })
 }
@@ -213,4 +223,10 @@ fn text(description: &str) -> Value {
 
 fn texts(description: &str) -> Value {
     json!({ "description": description, "type": "array", "items": { "type": "string" } })
+}
+
+fn names(description: &str, pattern: &str) -> Value {
+    let mut schema = texts(description);
+    schema["items"]["pattern"] = pattern.into();
+    schema
 }

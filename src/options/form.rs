@@ -39,7 +39,14 @@ pub(super) const COUNT: Form = Form::Count(0, u32::MAX as u64);
 /// A whole number from 1.
 pub(super) const POSITIVE: Form = Form::Count(1, u32::MAX as u64);
 /// The name of a header.
-pub(super) const HEADER: Form = Form::Text("a header name");
+pub(super) const HEADER: Form = Form::Text(A_HEADER);
+const A_HEADER: &str = "a header name";
+
+/// Whether it is the name of a header.
+#[must_use]
+pub fn is_header(form: Form) -> bool {
+    matches!(form, Form::Text(A_HEADER))
+}
 
 impl Form {
     /// Reads a value from text.

@@ -29,7 +29,7 @@ pub use breaker::BREAKER;
 pub use client::CLIENT;
 pub(crate) use client::{adaptive_limit_text, fault_delay_text};
 pub use docs::{NO_KEYS, NO_SETTERS, markdown};
-pub use form::Form;
+pub use form::{Form, is_header};
 pub use handles::{handles_with, handles_with_own};
 pub(crate) use nearest::nearest;
 pub use provider::{PROVIDER, provider_of, set_callback, set_provider, taken_by};
