@@ -108,13 +108,15 @@ check watch 0 '- http://127.0.0.1:9$' - sh -c "sleep 1; cat $folder/watched"
 pids="$pids $!"
 echo "127.0.0.1:$port weigth" >"$folder/new" && mv "$folder/new" "$folder/typos"
 wait_for 'left out' "$folder/warned"
-check 'entries left out' 0 "^1 entry of the provider's list is left out: a word without '='" - cat "$folder/warned"
+check 'entries left out' 0 "^1 entry of the provider's list is left out: line 1: a word without '='" - cat "$folder/warned"
 
 check get 0 '^hello you$' "attempt 1  http://127.0.0.1:$port  200" "$tool" get "file://$folder/hosts" /
 check 'get a URL' 0 '^hello me$' - "$tool" get "http://127.0.0.1:$port" / -H 'x-who: me' -o timeout=5s
 check 'get with the head' 0 '^content-length: 9' - "$tool" get -i "http://127.0.0.1:$port" /
 check 'get an error' 4 - '404' "$tool" get -q "file://$folder/hosts" /none
 check 'get nothing' 1 - 'AHOY_E_' "$tool" get http://127.0.0.1:1 /
+check 'get of a wrong path names the service without its secrets' 1 - '^ahoy: http://127.0.0.1:1/v1: path: must start' \
+    "$tool" get http://127.0.0.1:1/v1 orders
 check 'get of a wrong option' 1 - 'timeout' "$tool" get -o timeou=5s "http://127.0.0.1:$port" /
 
 printf '{"hosts": ["127.0.0.1:%s"]}' "$port" >"$folder/config.json"

@@ -45,7 +45,7 @@ fn state(balancer: &Balancer) -> String {
     let problem = balancer.problem().map_or_else(String::new, |text| format!(": {text}"));
     match balancer.state() {
         ListState::None => format!("no list yet{problem}"),
-        ListState::Current => format!("current{age}"),
+        ListState::Current => format!("current{age}{problem}"),
         ListState::Last => format!("the last list that was known{age}; the source fails{problem}"),
         ListState::Stale => format!("older than max_stale{age}; the source fails{problem}"),
         ListState::Refused => format!("the source refuses{problem}"),

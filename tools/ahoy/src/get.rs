@@ -40,12 +40,16 @@ pub(crate) fn run(asked: &GetArgs) -> Outcome {
 }
 
 impl GetArgs {
-    /// The service without what may be a secret: only its scheme.
-    fn service_shown(&self) -> &str {
-        match self.service.split_once("://") {
-            Some((scheme, _)) => scheme,
-            None => &self.service,
-        }
+    /// The service without what may be a secret: user and password, and a query, also an escaped one of the registry's own.
+    fn service_shown(&self) -> String {
+        let Some((scheme, rest)) = self.service.split_once("://") else {
+            return self.service.clone();
+        };
+        let end = |mark: &str| rest.to_ascii_lowercase().find(mark);
+        let end = ["?", "#", "%3f"].into_iter().filter_map(end).min().unwrap_or(rest.len());
+        let (servers, path) = rest[..end].split_at(rest[..end].find('/').unwrap_or(end));
+        let servers = servers.rsplit_once('@').map_or(servers, |(_, servers)| servers);
+        format!("{scheme}://{servers}{path}")
     }
 }
 
