@@ -2730,8 +2730,9 @@ ahoy_status ahoy_client_builder_set_timeout_ms(ahoy_client_builder *builder,
  * repeated waits to the call's limit. The time counts anew with each 16 KiB sent or received.
  *
  * Default: the limit follows the service. It is five times the 99th percentile of the client's
- * answers, at least 500 ms, at most the attempt's share of the time left but never below twice
- * that percentile; 1,000 ms before there are answers.
+ * answers and at least 500 ms, or 1,000 ms before there are any. It is no more than the attempt's
+ * share of the time left, such as 66 ms of a call's 200 ms and three tries, unless that is less
+ * than twice the percentile.
  *
  * @param timeout_ms at least 1; AHOY_FOREVER for never
  */
@@ -3772,12 +3773,14 @@ ahoy_status ahoy_client_config_text(const ahoy_client *client,
  * the configuration that they began with; hooks, log and events stay.
  *
  * Endpoints that the text still has keep their circuits, statistics and connections. Connections
- * are made anew where a setting of connections is another: those of TLS, proxy, HTTP/2, resolver,
- * redirects, warm_up, connect_timeout and the limits on connections.
+ * are made anew where a setting of connections is another: those of TLS, proxy, HTTP/2, sockets,
+ * resolver, max_stale, redirects, warm_up, connect_timeout, idle_timeout, max_connection_age and the
+ * limits on connections.
  *
  * A text without hosts, provider and base_url leaves the hosts as they are; with neither balancer
  * nor breaker in it, the balancer as well. "****" stands for what the client has at present, so
- * the text of ahoy_client_config_text can be changed and given back. Where the balancer or its
+ * the text of ahoy_client_config_text can be changed and given back. In a list it stands for what
+ * the client has at the same place, so the list has as many entries as the client. Where the balancer or its
  * circuits change, a provider that is a function of the host is asked for its list, and one that a
  * new URL names takes over with the first list that it tells. Only a balancer that this client has
  * for itself can be changed, which is so for one that a text made, or once all other clients,

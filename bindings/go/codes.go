@@ -18,7 +18,7 @@ const (
 	WouldDeadlock Code = 103
 	// Closed: The client is closed.
 	Closed Code = 104
-	// Unsupported: This kind of handle, or this build of the library, cannot do that.
+	// Unsupported: This kind of handle, or this build of the library, cannot do that. Where a function does not name it, a handle of another kind is AHOY_E_INVALID_ARGUMENT.
 	Unsupported Code = 105
 	// Discovery: The provider failed and no earlier list is known.
 	Discovery Code = 200

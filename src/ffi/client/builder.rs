@@ -244,8 +244,9 @@ pub unsafe extern "C" fn ahoy_client_builder_set_timeout_ms(
 /// repeated waits to the call's limit. The time counts anew with each 16 KiB sent or received.
 ///
 /// Default: the limit follows the service. It is five times the 99th percentile of the client's
-/// answers, at least 500 ms, at most the attempt's share of the time left but never below twice
-/// that percentile; 1,000 ms before there are answers.
+/// answers and at least 500 ms, or 1,000 ms before there are any. It is no more than the attempt's
+/// share of the time left, such as 66 ms of a call's 200 ms and three tries, unless that is less
+/// than twice the percentile.
 ///
 /// @param timeout_ms at least 1; AHOY_FOREVER for never
 #[unsafe(no_mangle)]

@@ -97,12 +97,14 @@ pub unsafe extern "C" fn ahoy_client_config_text(
 /// the configuration that they began with; hooks, log and events stay.
 ///
 /// Endpoints that the text still has keep their circuits, statistics and connections. Connections
-/// are made anew where a setting of connections is another: those of TLS, proxy, HTTP/2, resolver,
-/// redirects, warm_up, connect_timeout and the limits on connections.
+/// are made anew where a setting of connections is another: those of TLS, proxy, HTTP/2, sockets,
+/// resolver, max_stale, redirects, warm_up, connect_timeout, idle_timeout, max_connection_age and the
+/// limits on connections.
 ///
 /// A text without hosts, provider and base_url leaves the hosts as they are; with neither balancer
 /// nor breaker in it, the balancer as well. "****" stands for what the client has at present, so
-/// the text of ahoy_client_config_text can be changed and given back. Where the balancer or its
+/// the text of ahoy_client_config_text can be changed and given back. In a list it stands for what
+/// the client has at the same place, so the list has as many entries as the client. Where the balancer or its
 /// circuits change, a provider that is a function of the host is asked for its list, and one that a
 /// new URL names takes over with the first list that it tells. Only a balancer that this client has
 /// for itself can be changed, which is so for one that a text made, or once all other clients,

@@ -26,7 +26,7 @@ pub(super) const SETTINGS: &[Setting<ClientConfig>] = &[
         ),
     Setting::new("attempt_timeout", LIMIT)
         .or(&[AUTO])
-        .purpose("How long an attempt may take before its call looks elsewhere; auto follows the service: five times the 99th percentile of its answers, at least 500ms, and 1s before there are any")
+        .purpose("How long an attempt may take before its call looks elsewhere; auto follows the service: five times the 99th percentile of its answers and at least 500ms, or 1s before there are any, but no more than the attempt's share of the time left, unless that is less than twice the percentile")
         .cost("An endpoint that hangs holds a call for longer before another is tried.")
         .setter("set_attempt_timeout_ms")
         .field(
