@@ -244,7 +244,7 @@ impl Balancer {
     /// What the caller is told of `none`: where no endpoint is known, with what the provider says of it.
     pub(crate) fn reason(&self, none: NoneAdmits, now: Instant) -> String {
         let reason = none.reason(now);
-        match self.list_problem().filter(|_| none.known == 0) {
+        match (none.known == 0).then(|| self.list_problem()).flatten() {
             Some(problem) => format!("{reason}; provider: {problem}"),
             None => reason,
         }

@@ -134,7 +134,10 @@ pub(super) fn misplaced(items: &[Json], present: usize) -> Option<String> {
     let masked = items.iter().any(|item| item.as_text() == Some(MASK));
     let (stated, known) = (counted(items.len()), counted(present));
     (masked && present > 0 && items.len() != present).then(|| {
-        format!("has **** in a list of {stated}, and the client has {known}: no place tells which is meant; write the values themselves")
+        format!(
+            "has **** in a list of {stated}, and the client has {known}, so no place tells which is \
+             meant; write the values themselves"
+        )
     })
 }
 

@@ -86,10 +86,10 @@ fn millis(age: Duration) -> u64 {
     u64::try_from(age.as_millis()).unwrap_or(AHOY_FOREVER - 1)
 }
 
-/// Why the provider fails now, without secrets; where it does not fail, why its list is empty, if its
-/// answer says so, such as "web.example: no such name". Any thread.
+/// Why the provider fails now, without secrets; where it does not fail, why its list is empty, if
+/// its answer says so, such as "web.example: no such name". Any thread.
 ///
-/// @return the text, to be freed with ahoy_text_free; NULL where there is no such reason, and for NULL
+/// @return the text, to be freed with ahoy_text_free; NULL where there is none, and for NULL
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn ahoy_balancer_list_error(

@@ -75,8 +75,8 @@ pub unsafe extern "C" fn ahoy_client_builder_set_config(
 /// "****" stands for what the text does not show: the values of headers but a few such as Accept
 /// and User-Agent, the user and password of a proxy, user, password, token and query of a registry,
 /// certificates and keys that were given as bytes, a provider or balancer that is a function of the
-/// host, and a provider of other providers. Where nothing is masked, the text makes a client of the same configuration; with a
-/// mask in it, reading it fails and names the mask.
+/// host, and a provider of other providers. Where nothing is masked, the text makes a client of the
+/// same configuration; with a mask in it, reading it fails and names the mask.
 ///
 /// @param text gets the text, to be freed with ahoy_text_free; NULL on failure
 #[unsafe(no_mangle)]
@@ -96,20 +96,20 @@ pub unsafe extern "C" fn ahoy_client_config_text(
 /// nothing. What the text does not name has its default, as for a new client. Calls under way go by
 /// the configuration that they began with; hooks, log and events stay.
 ///
-/// Endpoints that the text still has keep their circuits, statistics and connections. Connections
-/// are made anew where a setting of connections is another: those of TLS, proxy, HTTP/2, sockets,
-/// resolver, max_stale, redirects, warm_up, connect_timeout, idle_timeout, max_connection_age and the
-/// limits on connections.
+/// Endpoints that the text still has keep their circuits, statistics and connections.
+/// Connections are made anew where a setting of connections is another: those of TLS, proxy,
+/// HTTP/2, sockets, resolver, max_stale, redirects, warm_up, connect_timeout, idle_timeout,
+/// max_connection_age and the limits on connections.
 ///
-/// A text without hosts, provider and base_url leaves the hosts as they are; with neither balancer
-/// nor breaker in it, the balancer as well. "****" stands for what the client has at present, so
-/// the text of ahoy_client_config_text can be changed and given back. In a list it stands for what
-/// the client has at the same place, so the list has as many entries as the client. Where the balancer or its
-/// circuits change, a provider that is a function of the host is asked for its list, and one that a
-/// new URL names takes over with the first list that it tells. Only a balancer that this client has
-/// for itself can be changed, which is so for one that a text made, or once all other clients,
-/// builders and the handle that have it are freed. Retry rules and circuit rules were copied from
-/// their handles.
+/// A text without hosts, provider and base_url leaves the hosts as they are; with neither
+/// balancer nor breaker in it, the balancer as well. "****" stands for what the client has at
+/// present, so the text of ahoy_client_config_text can be changed and given back. In a list it
+/// stands for what the client has at the same place, so the list has as many entries as the
+/// client. Where the balancer or its circuits change, a provider that is a function of the host
+/// is asked for its list, and one that a new URL names takes over with the first list that it
+/// tells. Only a balancer that this client has for itself can be changed, which is so for one
+/// that a text made, or once all other clients, builders and the handle that have it are freed.
+/// Retry rules and circuit rules were copied from their handles.
 ///
 /// Blocks for as long as a provider takes to answer.
 ///
