@@ -337,6 +337,9 @@ type Addresses = HashMap<String, (Vec<IpAddr>, Instant)>;
 
 fn hosts(services: &[ServiceRecord], addresses: &Addresses, teller: &Teller) -> Vec<Arc<Host>> {
     let levels: BTreeSet<u16> = services.iter().map(|service| service.priority).collect();
+    // An endpoint counts once, the first time that it stands there; answers change their order.
+    let mut services: Vec<_> = services.iter().collect();
+    services.sort_by_key(|service| service.priority);
     let mut hosts = Vec::new();
     for service in services {
         // The service is decidedly not there (RFC 2782).
@@ -400,5 +403,26 @@ mod tests {
         assert_eq!((made.weight, made.priority), (320, 1));
         let seldom = host(&service(0, 443), IpAddr::from([127, 0, 0, 1]), 0);
         assert_eq!((seldom.weight, seldom.authority.as_deref()), (1, Some("a.test")));
+    }
+
+    #[test]
+    fn a_server_at_two_priorities_counts_at_the_least() {
+        let service = |priority, target: &str| ServiceRecord {
+            target: target.to_owned(),
+            port: 80,
+            priority,
+            weight: 5,
+        };
+        let known = |last| (vec![IpAddr::from([127, 0, 0, last])], clock::now());
+        let addresses =
+            Addresses::from([("a.test".to_owned(), known(1)), ("b.test".to_owned(), known(2))]);
+        let (first, again) = (service(10, "a.test"), service(20, "a.test"));
+        let other = service(20, "b.test");
+        for answer in [[&first, &again, &other], [&again, &other, &first]] {
+            let answer: Vec<_> = answer.into_iter().cloned().collect();
+            let hosts = hosts(&answer, &addresses, &Teller::default());
+            let first = hosts.iter().find(|host| host.address == "127.0.0.1").unwrap();
+            assert_eq!(first.priority, 0);
+        }
     }
 }
