@@ -338,6 +338,50 @@ fn silent_name_servers_are_given_up_after_dns_timeout_and_a_third_one_is_asked_t
     assert!(took < ms(800), "{took:?}");
 }
 
+/// A name server that knows `web.test` and its service, and takes a moment to say so.
+fn knowing() -> Names {
+    Names::start(|question| {
+        std::thread::sleep(ms(20));
+        match question.kind {
+            SRV => Said::Records(vec![(1, srv(1, 1, 8001, "web.test"))]),
+            A => Said::Records(vec![(1, loopback(1))]),
+            _ => Said::Records(Vec::new()),
+        }
+    })
+}
+
+/// The lists of `web.test` and of its service by these name servers in their order, and how long both took.
+fn lists_by(servers: &[&Names]) -> (Vec<usize>, Duration) {
+    let servers: Vec<_> = servers.iter().map(|it| format!("127.0.0.1:{}", it.port)).collect();
+    let options = format!("dns_server={}&empty_hold=0ms", servers.join(","));
+    let balancers = [Balancer::round_robin(&web(80, &options)), service(&options)];
+    let (ready, took) = timed(|| balancers.iter().try_for_each(|it| it.wait_ready(SOON)));
+    ready.unwrap();
+    (balancers.iter().map(Balancer::known).collect(), took)
+}
+
+#[test]
+fn a_sick_name_server_beside_one_that_knows_the_name_hides_nothing() {
+    let good = knowing();
+    for code in [1, 2, 4, 5] {
+        let sick = Names::start(move |_| Said::Code(code));
+        for servers in [[&good, &sick], [&sick, &good]] {
+            assert_eq!(lists_by(&servers).0, [1, 1], "code {code}");
+        }
+    }
+    let denying = Names::start(|_| Said::Code(3));
+    assert_eq!(lists_by(&[&good, &denying]).0, [1, 1]);
+    assert_eq!(denying.asked(A).len(), 0, "the first one has answered");
+}
+
+#[test]
+fn a_mute_name_server_before_one_that_knows_the_name_costs_a_moment() {
+    let (mute, good) = (Names::start(|_| Said::Silence), knowing());
+    let (known, took) = lists_by(&[&mute, &good]);
+    assert_eq!(known, [1, 1]);
+    assert!(took < ms(2000), "{took:?}");
+}
+
 /// How the calls of a client spread over servers on two addresses of one service.
 fn shares(weights: [u16; 2], calls: usize) -> [usize; 2] {
     let (one, other) =

@@ -15,8 +15,8 @@ use rustls::pki_types::{CertificateDer, ServerName};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::content::{self, Decoder, Encoding, Reading};
-use super::dns::files::host_names;
-use super::dns::query::{name, servers_of};
+use super::dns::files::{host_names, resolv_conf};
+use super::dns::query::name;
 use super::failure::{Stage, cause_of};
 use super::http1::answer::{AnswerProgress, AnswerStream};
 use super::http1::head::{self, Head, Plain};
@@ -204,13 +204,13 @@ pub fn hosts(content: &[u8]) {
 /// A name to be asked for, and `resolv.conf` behind it: what is a name is written as one.
 pub fn names(bytes: &[u8]) {
     let line = bytes.iter().position(|&byte| byte == b'\n').unwrap_or(bytes.len());
-    let (text, resolv_conf) = bytes.split_at(line);
+    let (text, rest) = bytes.split_at(line);
     let text = String::from_utf8_lossy(text);
     if let Ok(read) = name(&text) {
         assert!(!text.is_empty() && text.len() <= 254);
         assert_eq!(name(&read.to_ascii()).ok(), Some(read));
     }
-    let _ = servers_of(resolv_conf);
+    resolv_conf(rest);
 }
 
 /// A proxy's URL, the hosts that are reached without it, and one host: what is shown of the URL is no secret, and what

@@ -36,11 +36,10 @@ pub(super) const KEYS: &[&str] =
 
 /// What asks for the names of one session.
 pub(super) fn name_servers(config: &DnsConfig) -> Result<NameServers, Ended> {
-    let made = match config.servers.is_empty() {
-        true => NameServers::system(config.timeout),
-        false => NameServers::at(&config.servers, config.timeout),
-    };
-    made.map_err(Ended::Failed)
+    match config.servers.is_empty() {
+        true => Ok(NameServers::system(config.timeout)),
+        false => NameServers::at(&config.servers, config.timeout).map_err(Ended::Failed),
+    }
 }
 
 /// Checks that the options of names go together.

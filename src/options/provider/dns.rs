@@ -17,7 +17,7 @@ const SYSTEM: &str = "system";
 pub(super) const SETTINGS: &[Setting<ProviderConfig>] = &[
     Setting::new("dns_server", Form::Text("IP addresses with or without a port, parted by commas"))
         .or(&[SYSTEM])
-        .purpose("The name servers that are asked")
+        .purpose("The name servers that are asked, in their order")
         .cost("Nothing.")
         .by_text()
         .field(
@@ -32,7 +32,7 @@ pub(super) const SETTINGS: &[Setting<ProviderConfig>] = &[
         ),
     Setting::new("dns_timeout", LIMIT)
         .purpose("How long a name server may take to answer")
-        .cost("A server that is silent is left for the next one that much later.")
+        .cost("Servers that are all silent are given up that much later.")
         .by_text()
         .field(
             |config| Some(Value::Duration(config.dns.timeout)),

@@ -118,7 +118,6 @@ mod tests {
     use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
     use std::time::Duration;
 
-    use hickory_resolver::config::{ResolverConfig, ResolverOpts};
     use hickory_resolver::proto::op::{Message, OpCode, ResponseCode};
     use hickory_resolver::proto::rr::{RData, Record, RecordType};
     use tokio::runtime::Handle;
@@ -126,6 +125,7 @@ mod tests {
     use super::*;
     use crate::transport::dns::records::{NameServers, RecordKind, Unanswered};
     use crate::transport::dns::search::SearchList;
+    use crate::transport::dns::settings::Settings;
     use crate::transport::dns::{Resolver, Source};
 
     fn name_of(text: &str) -> Name {
@@ -182,12 +182,11 @@ mod tests {
     ) -> (Result<Vec<IpAddr>, String>, [Result<usize, Unanswered>; 2]) {
         let address = name_server(says);
         let limit = Duration::from_millis(600);
-        let mut servers = query::servers_at(&[address], limit).unwrap();
         let domains = vec![name_of("a.test."), name_of("b.test.")];
-        let options = ResolverOpts::default();
-        let config = ResolverConfig::from_parts(None, domains.clone(), Vec::new());
-        servers.search = SearchList::of(&config, &options);
-        let records = NameServers::with(&[address], None, domains, options, limit);
+        let search = SearchList { domains, ndots: 1 };
+        let settings = Settings { search, ..Settings::at(&[address], limit) };
+        let servers = query::servers_of(&settings).unwrap();
+        let records = NameServers::with(settings);
         let resolver = Resolver::with_source(Handle::current(), Source::Given(Ok(servers)));
         let by_resolver = resolver.lookup(name).await.map_err(|error| error.to_string());
         let records = records.unwrap();
@@ -287,9 +286,9 @@ mod tests {
             "node.a.test." => Said::Address,
             _ => Said::NoSuchName,
         });
-        let (domains, limit) = (vec![name_of("a.test.")], Duration::from_secs(5));
-        let options = ResolverOpts::default();
-        let records = NameServers::with(&[address], None, domains, options, limit).unwrap();
+        let search = SearchList { domains: vec![name_of("a.test.")], ndots: 1 };
+        let settings = Settings::at(&[address], Duration::from_secs(5));
+        let records = NameServers::with(Settings { search, ..settings }).unwrap();
         assert!(records.ask("node", RecordKind::A, false).await.is_ok());
         let full = records.ask_full("node", RecordKind::A, false).await;
         assert_eq!(full, Err(Unanswered::Nothing { is_name: false, ttl: None }));

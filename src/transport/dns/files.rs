@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
+use super::settings::Settings;
 use super::system;
 
 /// The two files as they were last read.
@@ -70,9 +71,9 @@ impl Files {
         Content { names: Arc::clone(&state.names), version: state.version }
     }
 
-    /// The bytes of `resolv.conf`; empty where it cannot be read.
-    pub(super) fn resolv_conf(&self) -> Vec<u8> {
-        fs::read(&self.resolv_conf).unwrap_or_default()
+    /// What `resolv.conf` says as it is now; one that cannot be read says nothing.
+    pub(super) fn settings(&self) -> Settings {
+        system::settings(&fs::read(&self.resolv_conf).unwrap_or_default())
     }
 
     /// A panic elsewhere cannot leave the state half changed.
@@ -105,6 +106,12 @@ pub(in crate::transport) fn host_names(content: &[u8]) -> HostNames {
     names
 }
 
+/// Reads `resolv.conf`, for fuzz/: whatever it says, some server is asked.
+#[cfg(fuzzing)]
+pub(in crate::transport) fn resolv_conf(content: &[u8]) {
+    assert!(!system::settings(content).servers.is_empty());
+}
+
 /// The form in which names are compared.
 pub(super) fn lower(name: &str) -> String {
     name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase()
@@ -115,6 +122,8 @@ pub(super) const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 #[cfg(test)]
 mod tests {
+    use std::net::SocketAddr;
+
     use super::*;
 
     #[test]
@@ -140,10 +149,10 @@ mod tests {
         assert!(files.read(start + LOOK_EVERY / 2).names.is_empty());
         let content = files.read(start + LOOK_EVERY);
         assert_eq!((content.version, content.names["one"].len()), (2, 1));
-        fs::write(&conf, "nameserver 127.0.0.1\n").unwrap();
+        fs::write(&conf, "nameserver 127.0.0.7\n").unwrap();
         assert_eq!(files.read(start + LOOK_EVERY * 2).version, 3);
         assert_eq!(files.read(start + LOOK_EVERY * 3).version, 3);
-        assert_eq!(files.resolv_conf(), b"nameserver 127.0.0.1\n");
+        assert_eq!(files.settings().servers, [SocketAddr::from(([127, 0, 0, 7], 53))]);
         fs::remove_dir_all(&folder).unwrap();
     }
 }

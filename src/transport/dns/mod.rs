@@ -13,11 +13,14 @@ mod families;
 pub(super) mod files;
 mod known;
 mod noted;
+mod ordered;
 pub(super) mod query;
 mod records;
 mod search;
+mod settings;
 mod shared;
 mod system;
+mod turn;
 
 use std::collections::HashMap;
 use std::error::Error;
@@ -38,6 +41,7 @@ use crate::runtime::workers::Workers;
 use self::files::{Files, lower};
 use self::known::{Answer, Known, Next};
 pub use self::records::{NameServers, RecordKind, Records, ServiceRecord, Unanswered};
+use self::settings::Settings;
 pub use self::shared::resolver;
 use super::cause::Cause;
 
@@ -84,7 +88,8 @@ impl Resolver {
     /// A resolver that asks `servers` only, each for at most `timeout`, once.
     #[must_use]
     pub fn with_name_servers(handle: Handle, servers: &[SocketAddr], timeout: Duration) -> Self {
-        Self::with_source(handle, Source::Given(query::servers_at(servers, timeout)))
+        let servers = query::servers_of(&Settings::at(servers, timeout));
+        Self::with_source(handle, Source::Given(servers))
     }
 
     /// The addresses of `name` by the default configuration: see [`Self::lookup_as`].
@@ -345,7 +350,7 @@ impl Shared {
         match &self.source {
             Source::Given(servers) => servers.clone(),
             Source::System(files, servers) => {
-                let made = || query::servers_of(&files.resolv_conf());
+                let made = || query::servers_of(&files.settings());
                 locked(servers).made.get_or_insert_with(made).clone()
             }
         }
@@ -659,12 +664,12 @@ mod tests {
         let waiting = tokio::spawn(async move { asking.lookup("ok.test.").await });
         tokio::task::yield_now().await;
         let Ok(server) = NameServer::on("127.0.0.78:53") else { return };
-        drop(silent);
         folder.write("resolv.conf", "nameserver 127.0.0.78\n");
         becomes(&resolver, "ok.test.", &["127.0.0.1"]).await;
         // The lookup that began before gets the new server's answer as well.
         assert_eq!(waiting.await.unwrap().unwrap().len(), 1);
         assert!(server.queries.load(Ordering::SeqCst) >= 2);
+        drop(silent);
     }
 
     #[tokio::test]
@@ -682,6 +687,19 @@ mod tests {
         assert_eq!(without.unwrap_err().kind(), FailureKind::Resolve);
         server.fails.store(false, Ordering::SeqCst);
         becomes(&resolver, "brief.test.", &["127.0.0.1"]).await;
+    }
+
+    #[tokio::test]
+    async fn a_sick_name_server_hides_no_name_that_another_one_knows() {
+        let (good, sick) = (NameServer::start(), NameServer::start());
+        sick.fails.store(true, Ordering::SeqCst);
+        for servers in [[good.address, sick.address], [sick.address, good.address]] {
+            let timeout = Duration::from_secs(5);
+            let resolver = Resolver::with_name_servers(Handle::current(), &servers, timeout);
+            assert_eq!(resolver.lookup("ok.test.").await.unwrap().len(), 1);
+            let kind = resolver.lookup("nx.test.").await.unwrap_err().kind();
+            assert_eq!(kind, FailureKind::NameNotFound);
+        }
     }
 
     #[tokio::test]

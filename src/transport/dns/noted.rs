@@ -4,6 +4,7 @@ use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use hickory_resolver::net::runtime::iocompat::AsyncIoTokioAsStd;
 use hickory_resolver::net::runtime::{
     DnsUdpSocket, RuntimeProvider, TokioHandle, TokioRuntimeProvider, TokioTime,
 };
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::UdpSocket;
 use tokio::time::timeout;
 
@@ -61,14 +62,16 @@ impl RuntimeProvider for Noted {
     fn bind_udp(
         &self,
         own: SocketAddr,
-        _: SocketAddr,
+        server: SocketAddr,
     ) -> Pin<Box<dyn Send + Future<Output = io::Result<NotedUdp>>>> {
         let bind = move || {
             let socket = std::net::UdpSocket::bind(own)?;
+            // The system tells a connected socket where no server listens, and another one is asked at once.
+            socket.connect(server)?;
             socket.set_nonblocking(true)?;
             UdpSocket::from_std(socket)
         };
-        Box::pin(async move { Ok(NotedUdp { socket: Some(sockets::open(bind, descriptor)?) }) })
+        Box::pin(async move { Ok(NotedUdp::new(sockets::open(bind, descriptor)?)) })
     }
 }
 
@@ -118,10 +121,24 @@ impl AsyncWrite for NotedTcp {
 /// A UDP socket.
 pub(in crate::transport) struct NotedUdp {
     /// There until it drops.
-    socket: Option<UdpSocket>,
+    socket: Option<Arc<UdpSocket>>,
+    /// That nobody listens there. It wakes no reader, which waits for an answer.
+    failing: Mutex<Option<Failing>>,
 }
 
+type Failing = Pin<Box<dyn Send + Future<Output = io::Error>>>;
+
 impl NotedUdp {
+    fn new(socket: UdpSocket) -> Self {
+        let socket = Arc::new(socket);
+        let failing = Mutex::new(Some(failure(Arc::clone(&socket))));
+        Self { socket: Some(socket), failing }
+    }
+
+    fn failing(&self) -> MutexGuard<'_, Option<Failing>> {
+        self.failing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn socket(&self) -> &UdpSocket {
         self.socket.as_ref().unwrap_or_else(|| unreachable!("taken by drop only"))
     }
@@ -136,22 +153,40 @@ impl DnsUdpSocket for NotedUdp {
         buf: &mut [u8],
     ) -> Poll<io::Result<(usize, SocketAddr)>> {
         let mut buf = ReadBuf::new(buf);
-        let from = ready!(self.socket().poll_recv_from(cx, &mut buf))?;
-        Poll::Ready(Ok((buf.filled().len(), from)))
+        if let Poll::Ready(from) = self.socket().poll_recv_from(cx, &mut buf) {
+            return Poll::Ready(from.map(|from| (buf.filled().len(), from)));
+        }
+        let mut failing = self.failing();
+        let Some(failure) = &mut *failing else { return Poll::Pending };
+        let error = ready!(failure.as_mut().poll(cx));
+        *failing = None;
+        Poll::Ready(Err(error))
     }
 
     fn poll_send_to(
         &self,
         cx: &mut Context<'_>,
         buf: &[u8],
-        target: SocketAddr,
+        _: SocketAddr,
     ) -> Poll<io::Result<usize>> {
-        self.socket().poll_send_to(cx, buf, target)
+        self.socket().poll_send(cx, buf)
     }
+}
+
+fn failure(socket: Arc<UdpSocket>) -> Failing {
+    Box::pin(async move {
+        let error = || match socket.take_error()? {
+            Some(error) => Ok(error),
+            None => Err(io::ErrorKind::WouldBlock.into()),
+        };
+        socket.async_io(Interest::ERROR, error).await.unwrap_or_else(|error| error)
+    })
 }
 
 impl Drop for NotedUdp {
     fn drop(&mut self) {
+        // It shares the socket.
+        *self.failing() = None;
         sockets::close(descriptor(self.socket()), || drop(self.socket.take()));
     }
 }

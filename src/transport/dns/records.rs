@@ -3,20 +3,33 @@
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use hickory_resolver::config::{ConnectionConfig, NameServerConfig, ResolverConfig, ResolverOpts};
 use hickory_resolver::net::{DnsError, NetError, NoRecords};
 use hickory_resolver::proto::rr::{Name, RData, Record, RecordType};
 use tokio::time::timeout;
 
-use super::files::Files;
-use super::query::Servers;
+use super::files::{Files, lower};
+use super::query::{self, Servers};
 use super::search::Certainty;
-use super::{query, system};
+use super::settings::Settings;
+use crate::runtime::clock;
 
 /// Name servers that are asked for records.
 pub struct NameServers {
+    source: Source,
+    timeout: Duration,
+}
+
+enum Source {
+    /// The system's, and what was made of which version of its files.
+    System(Files, Mutex<Option<(u64, Ways)>>),
+    Given(Ways),
+}
+
+/// The same servers in two ways.
+struct Ways {
     /// Over UDP, and over TCP where an answer is cut.
     usual: Servers,
     /// Over TCP alone.
@@ -75,25 +88,11 @@ pub enum Unanswered {
 }
 
 impl NameServers {
-    /// The servers of `resolv.conf` as it is now, each asked once for at most `timeout`.
-    ///
-    /// # Errors
-    /// It names none.
-    pub fn system(timeout: Duration) -> Result<Self, String> {
-        let content = Files::system().resolv_conf();
-        let (config, options) =
-            system::configuration(&content).map_err(|_| "resolv.conf cannot be read".to_owned())?;
-        let servers = config.name_servers().iter().map(|server| {
-            let port = server.connections.first().map_or(53, |connection| connection.port);
-            SocketAddr::new(server.ip, port)
-        });
-        Self::with(
-            &servers.collect::<Vec<_>>(),
-            config.domain().cloned(),
-            config.search().to_vec(),
-            options,
-            timeout,
-        )
+    /// The servers of `resolv.conf` as it is at each question, each asked once for at most `timeout`. A name that is in
+    /// `hosts` has the addresses that it has there.
+    #[must_use]
+    pub fn system(timeout: Duration) -> Self {
+        Self { source: Source::System(Files::system(), Mutex::default()), timeout }
     }
 
     /// These servers, each asked once for at most `timeout`.
@@ -101,31 +100,12 @@ impl NameServers {
     /// # Errors
     /// There is none.
     pub fn at(servers: &[SocketAddr], timeout: Duration) -> Result<Self, String> {
-        Self::with(servers, None, Vec::new(), ResolverOpts::default(), timeout)
+        Self::with(Settings::at(servers, timeout))
     }
 
-    pub(super) fn with(
-        servers: &[SocketAddr],
-        domain: Option<Name>,
-        search: Vec<Name>,
-        mut options: ResolverOpts,
-        timeout: Duration,
-    ) -> Result<Self, String> {
-        // The resolver adds it to the time, and there is no time that is for ever away.
-        options.timeout = timeout.min(LONGEST);
-        // An attempt asks some servers at once, for the timeout, and the next one those that were not asked yet.
-        let rounds = servers.len().div_ceil(options.num_concurrent_reqs.max(1));
-        options.attempts = rounds.saturating_sub(1);
-        options.preserve_intermediates = true;
-        let config = |tcp_only: bool| {
-            let servers = servers.iter().map(|address| name_server(*address, tcp_only)).collect();
-            ResolverConfig::from_parts(domain.clone(), search.clone(), servers)
-        };
-        let build = |tcp_only: bool| {
-            query::build(config(tcp_only), options.clone())
-                .map_err(|_| "no name server can be asked".to_owned())
-        };
-        Ok(Self { usual: build(false)?, tcp: build(true)? })
+    pub(super) fn with(settings: Settings) -> Result<Self, String> {
+        let timeout = settings.timeout;
+        Ok(Self { source: Source::Given(Ways::new(settings, timeout)?), timeout })
     }
 
     /// The records of `name`, asked over UDP, or over TCP where that is wanted. Where the name need not be a full one, both
@@ -139,7 +119,10 @@ impl NameServers {
         kind: RecordKind,
         tcp: bool,
     ) -> Result<Records, Unanswered> {
-        let servers = self.over(tcp);
+        if let Some(found) = self.in_hosts(name, kind) {
+            return found;
+        }
+        let servers = &self.over(tcp)?;
         let candidates = servers.search.candidates(parsed(name)?);
         let other = kind.other_address().filter(|_| candidates.len() > 1);
         let mut so_far = None;
@@ -178,13 +161,58 @@ impl NameServers {
         kind: RecordKind,
         tcp: bool,
     ) -> Result<Records, Unanswered> {
+        if let Some(found) = self.in_hosts(name, kind) {
+            return found;
+        }
         let mut name = parsed(name)?;
         name.set_fqdn(true);
-        asked(self.over(tcp), &name, kind).await.map_err(|none| none.says)
+        asked(&self.over(tcp)?, &name, kind).await.map_err(|none| none.says)
     }
 
-    fn over(&self, tcp: bool) -> &Servers {
-        if tcp { &self.tcp } else { &self.usual }
+    /// The servers as they are now.
+    fn over(&self, tcp: bool) -> Result<Servers, Unanswered> {
+        match &self.source {
+            Source::Given(ways) => Ok(ways.over(tcp)),
+            Source::System(files, made) => {
+                let version = files.read(clock::now()).version;
+                let mut made = made.lock().unwrap_or_else(PoisonError::into_inner);
+                if made.as_ref().is_none_or(|(of, _)| *of != version) {
+                    let ways = Ways::new(files.settings(), self.timeout);
+                    *made = Some((version, ways.map_err(Unanswered::Failed)?));
+                }
+                made.as_ref().map(|(_, ways)| ways.over(tcp)).ok_or_else(none_can_be_asked)
+            }
+        }
+    }
+
+    /// The addresses of a name in `hosts`, which is read again when it changes.
+    fn in_hosts(&self, name: &str, kind: RecordKind) -> Option<Result<Records, Unanswered>> {
+        let Source::System(files, _) = &self.source else { return None };
+        let is_wanted = |address: &&IpAddr| match kind {
+            RecordKind::A => address.is_ipv4(),
+            RecordKind::Aaaa => address.is_ipv6(),
+            RecordKind::Srv => false,
+        };
+        let names = files.read(clock::now()).names;
+        let known = names.get(&lower(name)).filter(|_| kind != RecordKind::Srv)?;
+        let addresses: Vec<_> = known.iter().filter(is_wanted).copied().collect();
+        Some(match addresses.is_empty() {
+            true => Err(Unanswered::Nothing { is_name: true, ttl: Some(HOSTS_TTL) }),
+            false => Ok(Records { addresses, ttl: HOSTS_TTL, ..Records::default() }),
+        })
+    }
+}
+
+impl Ways {
+    fn new(settings: Settings, timeout: Duration) -> Result<Self, String> {
+        // The resolver adds it to the time, and there is no time that is for ever away.
+        let settings = Settings { timeout: timeout.min(LONGEST), attempts: 1, ..settings };
+        let made = |tcp| Servers::new(&settings, tcp).map_err(|_| NO_SERVER.to_owned());
+        Ok(Self { usual: made(false)?, tcp: made(true)? })
+    }
+
+    fn over(&self, tcp: bool) -> Servers {
+        if tcp { self.tcp.clone() } else { self.usual.clone() }
     }
 }
 
@@ -195,7 +223,12 @@ struct NoRecord {
 }
 
 async fn asked(servers: &Servers, name: &Name, kind: RecordKind) -> Result<Records, NoRecord> {
-    let found = servers.asker.lookup(name.clone(), kind.of_record()).await;
+    let kind = kind.of_record();
+    if servers.goes_without(kind) {
+        let says = Unanswered::Nothing { is_name: true, ttl: None };
+        return Err(NoRecord { says, certainty: Certainty::Certain });
+    }
+    let found = servers.ordered.lookup(name, kind).await;
     let found = found.map_err(|error| {
         let says = unanswered(&error);
         let certainty = match (&says, error) {
@@ -205,7 +238,7 @@ async fn asked(servers: &Servers, name: &Name, kind: RecordKind) -> Result<Recor
         };
         NoRecord { says, certainty }
     })?;
-    Ok(Records::of(found.answers(), found.additionals()))
+    Ok(Records::of(name, found.answers(), found.additionals()))
 }
 
 fn parsed(name: &str) -> Result<Name, Unanswered> {
@@ -226,18 +259,18 @@ fn heavier(so_far: Option<Unanswered>, next: Unanswered) -> Unanswered {
 }
 
 impl Records {
-    fn of(answers: &[Record], additionals: &[Record]) -> Self {
-        let mut records = Self { ttl: Duration::MAX, ..Self::default() };
+    fn of(name: &Name, answers: &[Record], additionals: &[Record]) -> Self {
+        let addresses = query::addresses_of(name, answers).collect();
+        let mut records = Self { addresses, ttl: Duration::MAX, ..Self::default() };
         for record in answers {
             records.ttl = records.ttl.min(Duration::from_secs(record.ttl.into()));
-            match &record.data {
-                RData::SRV(service) => records.services.push(ServiceRecord {
+            if let RData::SRV(service) = &record.data {
+                records.services.push(ServiceRecord {
                     target: bare(&service.target.to_utf8()),
                     port: service.port,
                     priority: service.priority,
                     weight: service.weight,
-                }),
-                data => records.addresses.extend(data.ip_addr()),
+                });
             }
         }
         for record in additionals {
@@ -251,7 +284,8 @@ impl Records {
     #[cfg(fuzzing)]
     pub(crate) fn of_message(bytes: &[u8]) -> Option<Self> {
         let message = hickory_resolver::proto::op::Message::from_vec(bytes).ok()?;
-        Some(Self::of(&message.answers, &message.additionals))
+        let name = message.queries.first()?.name();
+        Some(Self::of(name, &message.answers, &message.additionals))
     }
 }
 
@@ -278,11 +312,8 @@ fn bare(name: &str) -> String {
     name.trim_end_matches('.').to_ascii_lowercase()
 }
 
-fn name_server(address: SocketAddr, tcp_only: bool) -> NameServerConfig {
-    let mut ways = if tcp_only { Vec::new() } else { vec![ConnectionConfig::udp()] };
-    ways.push(ConnectionConfig::tcp());
-    ways.iter_mut().for_each(|way| way.port = address.port());
-    NameServerConfig::new(address.ip(), true, ways)
+fn none_can_be_asked() -> Unanswered {
+    Unanswered::Failed(NO_SERVER.to_owned())
 }
 
 fn unanswered(error: &NetError) -> Unanswered {
@@ -301,6 +332,11 @@ fn unanswered(error: &NetError) -> Unanswered {
 
 /// Above the round trip to any name server near by.
 const NEAR_BY: Duration = Duration::from_millis(250);
+
+const NO_SERVER: &str = "no name server can be asked";
+
+/// A look into the file costs nothing.
+const HOSTS_TTL: Duration = Duration::from_secs(5);
 
 /// Longer than anybody waits for a name server.
 const LONGEST: Duration = Duration::from_secs(24 * 3600);

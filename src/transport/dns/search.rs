@@ -3,15 +3,14 @@
 //! glibc's `getaddrinfo` goes from candidate to candidate in the same way. It differs in one case: where the name servers
 //! fail to answer for the name as it was given, it looks for others, and this gives up.
 
-use hickory_resolver::config::{ResolverConfig, ResolverOpts};
 use hickory_resolver::proto::rr::Name;
 
 /// The domains that names are looked for in.
 #[derive(Clone, Debug, Default)]
 pub(super) struct SearchList {
-    domains: Vec<Name>,
+    pub(super) domains: Vec<Name>,
     /// A name with so many dots is asked for as it is before the list.
-    ndots: usize,
+    pub(super) ndots: usize,
 }
 
 /// A full name that a name may stand for.
@@ -23,15 +22,6 @@ pub(super) struct Candidate {
 }
 
 impl SearchList {
-    /// That of a configuration; the host's own domain counts where there is no list.
-    pub(super) fn of(config: &ResolverConfig, options: &ResolverOpts) -> Self {
-        let domains = match config.search() {
-            [] => config.domain().cloned().into_iter().collect(),
-            list => list.to_vec(),
-        };
-        Self { domains, ndots: options.ndots }
-    }
-
     /// What `name` may stand for, in the order in which it is asked for. One with a dot at its end is full.
     pub(super) fn candidates(&self, name: Name) -> Vec<Candidate> {
         let mut given = name.clone();

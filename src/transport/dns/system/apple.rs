@@ -2,9 +2,8 @@
 
 use std::path::PathBuf;
 
-use hickory_resolver::config::{ResolverConfig, ResolverOpts};
-use hickory_resolver::net::NetError;
-use hickory_resolver::system_conf::read_system_conf;
+use super::store;
+use crate::transport::dns::settings::Settings;
 
 /// Names with addresses.
 pub(in crate::transport::dns) fn hosts() -> PathBuf {
@@ -15,8 +14,6 @@ pub(in crate::transport::dns) fn hosts() -> PathBuf {
 pub(in crate::transport::dns) const RESOLV_CONF: &str = "/etc/resolv.conf";
 
 /// The name servers of the store.
-pub(in crate::transport::dns) fn configuration(
-    _: &[u8],
-) -> Result<(ResolverConfig, ResolverOpts), NetError> {
-    Ok(read_system_conf()?)
+pub(in crate::transport::dns) fn settings(_: &[u8]) -> Settings {
+    store::settings()
 }

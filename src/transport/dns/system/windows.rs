@@ -2,11 +2,9 @@
 
 use std::path::PathBuf;
 
-use hickory_resolver::config::{ResolverConfig, ResolverOpts};
-use hickory_resolver::net::NetError;
-use hickory_resolver::system_conf::read_system_conf;
-
+use super::store;
 use crate::runtime::files::system_folder;
+use crate::transport::dns::settings::Settings;
 
 /// Names with addresses.
 pub(in crate::transport::dns) fn hosts() -> PathBuf {
@@ -17,8 +15,6 @@ pub(in crate::transport::dns) fn hosts() -> PathBuf {
 pub(in crate::transport::dns) const RESOLV_CONF: &str = "";
 
 /// The name servers of all adapters.
-pub(in crate::transport::dns) fn configuration(
-    _: &[u8],
-) -> Result<(ResolverConfig, ResolverOpts), NetError> {
-    Ok(read_system_conf()?)
+pub(in crate::transport::dns) fn settings(_: &[u8]) -> Settings {
+    store::settings()
 }
