@@ -382,6 +382,27 @@ fn a_mute_name_server_before_one_that_knows_the_name_costs_a_moment() {
     assert!(took < ms(2000), "{took:?}");
 }
 
+#[test]
+fn addresses_of_one_kind_that_fails_serve_for_max_stale_beside_those_of_the_other() {
+    let fails = Arc::new(AtomicBool::new(false));
+    let failing = Arc::clone(&fails);
+    let names = Names::start(move |question| match question.kind {
+        A if failing.load(Ordering::SeqCst) => Said::Code(2),
+        A => Said::Records(vec![(1, loopback(1))]),
+        _ => Said::Records(vec![(1, 1_u128.to_be_bytes().to_vec())]),
+    });
+    let balancer = Balancer::round_robin(&web(80, &format!("{}&max_stale=2s", names.option())));
+    balancer.wait_ready(SOON).unwrap();
+    balancer.when(SOON, |it| it.known() == 2);
+    fails.store(true, Ordering::SeqCst);
+    balancer.when(SOON, |it| it.list_error().is_some());
+    assert_eq!(balancer.known(), 2, "the last one serves");
+    let took = balancer.when(SOON, |it| it.known() == 1);
+    assert!(took < ms(4500), "{took:?}");
+    fails.store(false, Ordering::SeqCst);
+    balancer.when(SOON, |it| it.known() == 2);
+}
+
 /// How the calls of a client spread over servers on two addresses of one service.
 fn shares(weights: [u16; 2], calls: usize) -> [usize; 2] {
     let (one, other) =

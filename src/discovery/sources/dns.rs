@@ -77,7 +77,8 @@ fn make(config: &ProviderConfig) -> Result<Arc<dyn Source>, String> {
         return Err("dns: a name has no path".to_owned());
     }
     check(&config.dns)?;
-    Ok(Arc::new(Dns { name, port, config: config.dns.clone() }))
+    let max_stale = config.freshness.max_stale;
+    Ok(Arc::new(Dns { name, port, config: config.dns.clone(), max_stale }))
 }
 
 #[derive(Debug)]
@@ -85,6 +86,8 @@ struct Dns {
     name: String,
     port: u16,
     config: DnsConfig,
+    /// For how long the last addresses of one kind serve while that one fails and the other one is well.
+    max_stale: Duration,
 }
 
 impl Source for Dns {
@@ -136,6 +139,8 @@ struct Lookup<'a> {
     parts: Vec<Part<'a>>,
     begun: Instant,
     told: Option<Vec<IpAddr>>,
+    /// Why one kind began to fail, which is not told yet.
+    news: Option<String>,
 }
 
 /// What is known of one kind of address.
@@ -154,6 +159,8 @@ struct Part<'a> {
     /// Whether the last answer says that the name exists.
     is_name: bool,
     problem: Option<String>,
+    /// When it was answered last.
+    answered_at: Instant,
 }
 
 impl Part<'_> {
@@ -161,8 +168,18 @@ impl Part<'_> {
     fn new(kind: RecordKind, due: Instant, serving: &[Arc<Host>]) -> Self {
         let served = serving.iter().filter_map(|host| host.address.parse().ok());
         let served = served.filter(|it: &IpAddr| it.is_ipv4() == (kind == RecordKind::A)).collect();
-        let (asking, asked_at, doubted, known, problem) = (None, None, None, None, None);
-        Self { kind, asking, asked_at, due, doubted, known, served, is_name: false, problem }
+        Self {
+            kind,
+            asking: None,
+            asked_at: None,
+            due,
+            doubted: None,
+            known: None,
+            served,
+            is_name: false,
+            problem: None,
+            answered_at: due,
+        }
     }
 }
 
@@ -184,7 +201,7 @@ impl<'a> Lookup<'a> {
         };
         let begun = clock::now();
         let parts = kinds.iter().map(|kind| Part::new(*kind, begun, serving)).collect();
-        Self { dns, servers, parts, begun, told: None }
+        Self { dns, servers, parts, begun, told: None, news: None }
     }
 
     async fn run(mut self, ground: &Ground, teller: &Teller) -> Ended {
@@ -197,6 +214,11 @@ impl<'a> Lookup<'a> {
             }
             if let Some(ended) = self.tell(teller, clock::now()) {
                 return ended;
+            }
+            // Behind the other kind's answer, which would take it back.
+            let is_quiet = self.parts.iter().all(|part| part.asking.is_none());
+            if let Some(problem) = self.news.take_if(|_| is_quiet && self.told.is_some()) {
+                teller.failing(problem);
             }
         }
     }
@@ -251,7 +273,10 @@ impl<'a> Lookup<'a> {
             }
             (_, answer) => answer,
         };
-        part.problem = None;
+        let was_failing = part.problem.take().is_some();
+        if !matches!(answer, Err(Unanswered::Failed(_))) {
+            part.answered_at = now;
+        }
         let pause = match answer {
             Ok(records) => {
                 (part.known, part.is_name) = (Some(records.addresses), true);
@@ -262,6 +287,9 @@ impl<'a> Lookup<'a> {
                 negative_pause(config, ttl)
             }
             Err(Unanswered::Failed(problem)) => {
+                if !was_failing && !part.last().is_empty() {
+                    self.news = Some(format!("{}: {problem}", self.dns.name));
+                }
                 part.problem = Some(problem);
                 negative_pause(config, None)
             }
@@ -297,8 +325,8 @@ impl<'a> Lookup<'a> {
         {
             return Some(Ended::Failed(format!("{}: {problem}", self.dns.name)));
         }
-        let known = self.parts.iter().map(|part| part.known.as_ref().unwrap_or(&part.served));
-        let mut addresses: Vec<IpAddr> = known.flatten().copied().collect();
+        let serving = self.parts.iter().filter(|part| part.may_serve(self.dns.max_stale, now));
+        let mut addresses: Vec<IpAddr> = serving.flat_map(Part::last).copied().collect();
         // The order of an answer changes with each one.
         addresses.sort_unstable();
         addresses.dedup();
@@ -323,6 +351,16 @@ impl<'a> Lookup<'a> {
 }
 
 impl Part<'_> {
+    /// The last addresses.
+    fn last(&self) -> &[IpAddr] {
+        self.known.as_ref().unwrap_or(&self.served)
+    }
+
+    /// Whether the last addresses serve, of a kind that may be failing.
+    fn may_serve(&self, max_stale: Duration, now: Instant) -> bool {
+        self.problem.is_none() || now.saturating_duration_since(self.answered_at) < max_stale
+    }
+
     /// Whether an address that was known is not among `records`.
     fn lacks(&self, records: &Records) -> bool {
         let known = self.known.as_deref().unwrap_or_default();
