@@ -63,8 +63,8 @@ impl Asked {
     }
 }
 
-/// Above the round trip to any name server near by.
-pub(super) const BEFORE_NEXT: Duration = Duration::from_millis(250);
+/// Above the round trip to any name server near by, and little beside a connect limit. A question too many costs nothing.
+pub(super) const BEFORE_NEXT: Duration = Duration::from_millis(100);
 
 /// A name server that asks others in turn mostly answers within that time. A denial that is wrong costs more than one
 /// that is late.
