@@ -618,9 +618,12 @@ mod tests {
             std::fs::write(self.0.join(name), content).unwrap();
         }
 
+        fn files(&self) -> Files {
+            Files::at(&self.0.join("hosts"), &self.0.join("resolv.conf"))
+        }
+
         fn resolver(&self) -> Resolver {
-            let files = Files::at(&self.0.join("hosts"), &self.0.join("resolv.conf"));
-            Resolver::with_source(Handle::current(), Source::System(files, Mutex::default()))
+            Resolver::with_source(Handle::current(), Source::System(self.files(), Mutex::default()))
         }
     }
 
@@ -670,6 +673,36 @@ mod tests {
         assert_eq!(waiting.await.unwrap().unwrap().len(), 1);
         assert!(server.queries.load(Ordering::SeqCst) >= 2);
         drop(silent);
+    }
+
+    #[tokio::test]
+    async fn records_go_by_the_files_as_they_are_at_each_question() {
+        let folder = Folder::new("records-change");
+        let (Ok(before), Ok(after)) =
+            (NameServer::on("127.0.0.81:53"), NameServer::on("127.0.0.82:53"))
+        else {
+            return;
+        };
+        folder.write("hosts", "10.0.0.7 db_1\n");
+        folder.write("resolv.conf", "nameserver 127.0.0.81\n");
+        let servers = NameServers::of_files(folder.files(), Duration::from_secs(1));
+        let ask = async |name| {
+            let records = servers.ask(name, RecordKind::A, false).await.unwrap();
+            records.addresses[0].to_string()
+        };
+        assert_eq!((&*ask("DB_1").await, &*ask("ok.test.").await), ("10.0.0.7", "127.0.0.1"));
+        let none = servers.ask("db_1", RecordKind::Aaaa, false).await.unwrap_err();
+        assert!(matches!(none, Unanswered::Nothing { is_name: true, .. }), "{none:?}");
+        folder.write("hosts", "10.0.0.22 db_1\n");
+        folder.write("resolv.conf", "# another\nnameserver 127.0.0.82\n");
+        let begun = Instant::now();
+        while after.queries.load(Ordering::SeqCst) == 0 {
+            assert!(begun.elapsed() < Duration::from_secs(5));
+            assert_eq!(ask("ok.test.").await, "127.0.0.1");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        assert_eq!(ask("db_1").await, "10.0.0.22");
+        assert!(before.queries.load(Ordering::SeqCst) > 0);
     }
 
     #[tokio::test]

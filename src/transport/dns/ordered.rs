@@ -386,7 +386,7 @@ mod tests {
             let before = left_open();
             assert_eq!(found(&servers).await.0, Ok(1));
             while left_open() == before {
-                tokio::time::sleep(MOMENT).await;
+                sleep(MOMENT).await;
             }
         }
         let (known, took) = found(&servers).await;

@@ -92,7 +92,11 @@ impl NameServers {
     /// `hosts` has the addresses that it has there.
     #[must_use]
     pub fn system(timeout: Duration) -> Self {
-        Self { source: Source::System(Files::system(), Mutex::default()), timeout }
+        Self::of_files(Files::system(), timeout)
+    }
+
+    pub(super) fn of_files(files: Files, timeout: Duration) -> Self {
+        Self { source: Source::System(files, Mutex::default()), timeout }
     }
 
     /// These servers, each asked once for at most `timeout`.
