@@ -16,6 +16,7 @@ use hickory_resolver::config::{
 };
 use hickory_resolver::lookup::Lookup;
 use hickory_resolver::net::{DnsError, NetError, NoRecords};
+use hickory_resolver::proto::op::ResponseCode;
 use hickory_resolver::proto::rr::{Name, RecordType};
 use tokio::time::{sleep, sleep_until, timeout, timeout_at};
 
@@ -36,6 +37,8 @@ pub(super) struct Ordered {
 
 struct Server {
     asker: Asker,
+    /// The same without EDNS, for a server that does not know it.
+    plain: Option<Asker>,
     /// The questions that it left open since its last answer.
     left_open: AtomicU32,
 }
@@ -50,8 +53,10 @@ impl Ordered {
     pub(super) fn new(settings: &Settings, over_tcp: bool) -> Result<Self, NetError> {
         let over_tcp = over_tcp || settings.over_tcp;
         let servers = settings.servers.iter().map(|&address| {
-            let asker = asker(address, over_tcp, settings)?;
-            Ok(Arc::new(Server { asker, left_open: AtomicU32::new(0) }))
+            let asker = |edns0| asker(address, over_tcp, &Settings { edns0, ..settings.clone() });
+            let plain = settings.edns0.then(|| asker(false)).transpose()?;
+            let left_open = AtomicU32::new(0);
+            Ok(Arc::new(Server { asker: asker(settings.edns0)?, plain, left_open }))
         });
         Ok(Self {
             servers: servers.collect::<Result<_, NetError>>()?,
@@ -192,13 +197,27 @@ impl Server {
         answer
     }
 
-    /// Asks once more where a connection was lost: a server may close it behind the answer to another question.
+    /// Asks once more where the server may not know EDNS (RFC 6891, section 7), or a connection was lost: it may be closed
+    /// behind the answer to another question.
     async fn lookup(&self, name: Name, kind: RecordType) -> Answer {
-        match self.asker.lookup(name.clone(), kind).await {
-            answer @ (Ok(_) | Err(NetError::Dns(_) | NetError::Timeout)) => answer,
-            Err(_) => self.asker.lookup(name, kind).await,
+        let answer = self.asker.lookup(name.clone(), kind).await;
+        let again = match &answer {
+            Err(NetError::Dns(DnsError::ResponseCode(code))) if knows_no_edns(*code) => {
+                self.plain.as_ref()
+            }
+            Ok(_) | Err(NetError::Dns(_) | NetError::Timeout) => None,
+            Err(_) => Some(&self.asker),
+        };
+        match again {
+            Some(asker) => asker.lookup(name, kind).await,
+            None => answer,
         }
     }
+}
+
+/// Whether a server may mean EDNS by it.
+fn knows_no_edns(code: ResponseCode) -> bool {
+    matches!(code, ResponseCode::FormErr | ResponseCode::NotImp)
 }
 
 /// What asks one server. Answers are kept, and `hosts` is read, elsewhere.
@@ -248,7 +267,7 @@ mod tests {
     use std::net::{Ipv4Addr, UdpSocket};
     use std::sync::atomic::AtomicBool;
 
-    use hickory_resolver::proto::op::{Message, OpCode, ResponseCode};
+    use hickory_resolver::proto::op::{Message, OpCode};
     use hickory_resolver::proto::rr::{RData, Record};
 
     use super::*;
@@ -258,6 +277,7 @@ mod tests {
         address: SocketAddr,
         asked: Arc<AtomicUsize>,
         is_mute: Arc<AtomicBool>,
+        knows_no_edns: Arc<AtomicBool>,
     }
 
     impl Sayer {
@@ -265,8 +285,14 @@ mod tests {
         fn start(code: ResponseCode, mark: u8, delay: Duration) -> Self {
             let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
             let address = socket.local_addr().unwrap();
-            let it = Self { address, asked: Arc::default(), is_mute: Arc::default() };
+            let it = Self {
+                address,
+                asked: Arc::default(),
+                is_mute: Arc::default(),
+                knows_no_edns: Arc::default(),
+            };
             let (asked, is_mute) = (Arc::clone(&it.asked), Arc::clone(&it.is_mute));
+            let knows_no_edns = Arc::clone(&it.knows_no_edns);
             std::thread::spawn(move || {
                 let mut buffer = [0; 2048];
                 while let Ok((length, from)) = socket.recv_from(&mut buffer) {
@@ -279,6 +305,8 @@ mod tests {
                     let mut reply = Message::response(query.metadata.id, OpCode::Query);
                     let name = query.queries[0].name().clone();
                     reply.add_query(query.queries[0].clone());
+                    let is_odd = knows_no_edns.load(Ordering::SeqCst) && query.edns.is_some();
+                    let code = if is_odd { ResponseCode::FormErr } else { code };
                     reply.metadata.response_code = code;
                     if code == ResponseCode::NoError {
                         let address = Ipv4Addr::new(127, 0, 0, mark);
@@ -410,6 +438,14 @@ mod tests {
         let (known, took) = found(&Ordered::new(&settings, false).unwrap()).await;
         assert_eq!(known, Err(Said::Failed));
         assert!(took < BEFORE_DENIAL, "{took:?}");
+    }
+
+    #[tokio::test]
+    async fn a_server_that_knows_no_edns_is_asked_without() {
+        let old = at_once(ResponseCode::NoError, 1);
+        old.knows_no_edns.store(true, Ordering::SeqCst);
+        assert_eq!(found(&ordered(&[&old])).await.0, Ok(1));
+        assert_eq!(old.asked(), 2);
     }
 
     #[tokio::test]
