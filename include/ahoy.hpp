@@ -147,7 +147,10 @@ enum class errc : ahoy_status {
     would_deadlock = AHOY_E_WOULD_DEADLOCK,
     /** The client is closed. */
     closed = AHOY_E_CLOSED,
-    /** This kind of handle, or this build of the library, cannot do that. */
+    /**
+     * This kind of handle, or this build of the library, cannot do that. Where a function does not
+     * name it, a handle of another kind is errc::invalid_argument.
+     */
     unsupported = AHOY_E_UNSUPPORTED,
     /** The provider failed and no earlier list is known. */
     discovery = AHOY_E_DISCOVERY,
@@ -3645,7 +3648,7 @@ class request_fields {
      * request::set_idempotent says otherwise. Default: none.
      *
      * @param header its name; nullptr for "Idempotency-Key"
-     * @param value its value, copied; nullptr for a random UUID, another for each call
+     * @param value its value, copied, not empty; nullptr for a random UUID, another for each call
      */
     Self &set_idempotency_key(const text_ref &header, const text_ref &value) {
         detail::value(try_set_idempotency_key(header, value));
@@ -4152,9 +4155,9 @@ class client : public detail::handle<ahoy_client, &ahoy_client_free> {
      *
      * "****" stands for what the text does not show: the values of headers but a few such as Accept
      * and User-Agent, the user and password of a proxy, user, password, token and query of a registry,
-     * certificates and keys that were given as bytes, and a provider or balancer that is a function of
-     * the host. Where nothing is masked, the text makes a client of the same configuration; with a
-     * mask in it, reading it fails and names the mask.
+     * certificates and keys that were given as bytes, a provider or balancer that is a function of the
+     * host, and a provider of other providers. Where nothing is masked, the text makes a client of the
+     * same configuration; with a mask in it, reading it fails and names the mask.
      */
     std::string config_text() const { return detail::value(try_config_text()); }
 
@@ -4164,17 +4167,19 @@ class client : public detail::handle<ahoy_client, &ahoy_client_free> {
      * the configuration that they began with; hooks, log and events stay.
      *
      * Endpoints that the text still has keep their circuits, statistics and connections. Connections
-     * are made anew where a setting of connections is another: those of TLS, proxy, HTTP/2, resolver,
-     * redirects, warm_up, connect_timeout and the limits on connections.
+     * are made anew where a setting of connections is another: those of TLS, proxy, HTTP/2, sockets,
+     * resolver, max_stale, redirects, warm_up, connect_timeout, idle_timeout, max_connection_age and
+     * the limits on connections.
      *
      * A text without hosts, provider and base_url leaves the hosts as they are; with neither balancer
      * nor breaker in it, the balancer as well. "****" stands for what the client has at present, so
-     * the text of client::config_text can be changed and given back. Where the balancer or its
-     * circuits change, a provider that is a function of the host is asked for its list, and one that a
-     * new URL names takes over with the first list that it tells. Only a balancer that this client has
-     * for itself can be changed, which is so for one that a text made, or once all other clients,
-     * builders and the handle that have it are freed. Retry rules and circuit rules were copied from
-     * their handles.
+     * the text of client::config_text can be changed and given back. In a list it stands for what the
+     * client has at the same place, so the list has as many entries as the client. Where the balancer
+     * or its circuits change, a provider that is a function of the host is asked for its list, and one
+     * that a new URL names takes over with the first list that it tells. Only a balancer that this
+     * client has for itself can be changed, which is so for one that a text made, or once all other
+     * clients, builders and the handle that have it are freed. Retry rules and circuit rules were
+     * copied from their handles.
      *
      * Blocks for as long as a provider takes to answer.
      *
@@ -4807,8 +4812,9 @@ class client_builder : public detail::handle<ahoy_client_builder, &ahoy_client_b
      * repeated waits to the call's limit. The time counts anew with each 16 KiB sent or received.
      *
      * Default: the limit follows the service. It is five times the 99th percentile of the client's
-     * answers, at least 500 ms, at most the attempt's share of the time left but never below twice
-     * that percentile; 1,000 ms before there are answers.
+     * answers and at least 500 ms, or 1,000 ms before there are any. It is no more than the attempt's
+     * share of the time left, such as 66 ms of a call's 200 ms and three tries, unless that is less
+     * than twice the percentile.
      *
      * @param timeout at least 1; forever for never
      */

@@ -132,7 +132,6 @@ impl World<'_> {
             lease,
             server,
             first_on_endpoint,
-            in_outage: false,
             connected,
             limit: limits.usual,
             by_deadline: limits.by_deadline,
