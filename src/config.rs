@@ -31,10 +31,10 @@ pub const DEFAULT_ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
 /// lie on both sides.
 pub const DEFAULT_CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// How long a call waits for an endpoint while none takes calls, unless told otherwise: longer than a process takes to
-/// restart and to listen again, and so short that a call to a service that is down fails hardly later. A loop of three tries
-/// with waits of 25 and 50 ms between them outlasts a third of it.
-const WAIT_FOR_READY: Duration = Duration::from_millis(250);
+/// How long a call waits at most for an endpoint that will be probed, while none takes calls, where it was told nothing:
+/// longer than a process takes to restart and to listen again, and so short that a call to a service that is down fails
+/// hardly later. A loop of three tries with waits of 25 and 50 ms between them outlasts a third of it.
+pub const WAIT_FOR_PROBE: Duration = Duration::from_millis(250);
 
 /// The configuration of a client.
 #[derive(Clone, Debug)]
@@ -65,8 +65,9 @@ pub struct ClientConfig {
     pub body_idle_timeout: Option<Duration>,
     /// How often a call asks the provider again when no endpoint is left.
     pub endpoint_updates: u32,
-    /// How long a call waits for an endpoint while none takes calls, from the beginning of that outage on.
-    pub wait_for_ready: Duration,
+    /// How long a call waits for an endpoint while none takes calls, from the beginning of that outage on; `None` for
+    /// [`WAIT_FOR_PROBE`].
+    pub wait_for_ready: Option<Duration>,
     /// Bound on the decoded body of an answer, in bytes.
     pub max_body: usize,
     /// Ask for compressed answers and decode them.
@@ -189,7 +190,7 @@ impl Default for ClientConfig {
             connect_timeout: None,
             body_idle_timeout: None,
             endpoint_updates: 1,
-            wait_for_ready: WAIT_FOR_READY,
+            wait_for_ready: None,
             max_body: 64 << 20,
             gzip: true,
             redirects: 0,

@@ -416,7 +416,7 @@ class Calls(Served, unittest.TestCase):
 
     def test_open_circuits_have_an_error_of_their_own(self):
         for hosts in (self.hosts[1:2], [self.hosts[1], "127.0.0.1:1"]):
-            client = self.client(hosts=hosts, retry=False)
+            client = self.client(hosts=hosts, retry=False, options={"wait_for_ready": "0s"})
             for _ in hosts:
                 with self.assertRaises(ahoy.ConnectError):
                     client.get("/ok")

@@ -13,6 +13,7 @@ use super::state::CallState;
 use crate::balancer::Balancer;
 use crate::balancer::balancer::NoneAdmits;
 use crate::client::lifecycle::Lifecycle;
+use crate::config::WAIT_FOR_PROBE;
 use crate::runtime::clock;
 
 impl<'a> CallState<'a> {
@@ -72,7 +73,11 @@ impl<'a> CallState<'a> {
     /// The balancer whose endpoints may be waited for, and how long.
     pub(super) fn may_wait(&self, none: &NoneAdmits) -> Option<(&'a Arc<Balancer>, Duration)> {
         let (call, now) = (self.call, clock::now());
-        let limit = call.core.config.wait_for_ready;
+        let limit = match call.core.config.wait_for_ready {
+            Some(limit) => limit,
+            None if none.retry_at.is_some() => WAIT_FOR_PROBE.min(call.time_left(now) / 2),
+            None => return None,
+        };
         let may = !limit.is_zero() && !none.some_admit;
         let balancer = call.target.balancer().filter(|_| may)?;
         let left = limit.saturating_sub(balancer.outage().note(now)).min(call.time_left(now));
