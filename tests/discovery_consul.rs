@@ -121,6 +121,26 @@ fn p14_an_index_of_zero_or_lower_than_before_begins_anew_and_is_asked_for_once_a
     assert!(Duration::from_millis(wait.parse().unwrap()) * 17 / 16 <= ms(60_000), "{wait}");
 }
 
+/// The same answer again, which says that Consul lives, hides it no more than the next one does.
+#[test]
+fn p15_instances_of_which_none_can_be_used_keep_the_last_list_and_are_told() {
+    let body = |port: &str| {
+        format!(r#"[{{"Node": {{}}, "Service": {{"Address": "127.0.0.1", "Port": {port}}}, "Checks": []}}]"#)
+    };
+    let server = Server::new(move |seen| {
+        let port = if seen.number == 0 { "1" } else { "0" };
+        Reply::text(200, &body(port)).header("x-consul-index", "7")
+    });
+    let balancer = ready(&format!("consul://127.0.0.1:{}/web?empty_hold=0s", server.port()));
+    eventually("it is told", SOON, || balancer.list_error().is_some());
+    let told = balancer.list_error().unwrap();
+    assert_eq!(told, "the only entry is unusable: its port is not valid");
+    let asked = server.request_count();
+    eventually("it is asked again", SOON, || server.request_count() > asked + 1);
+    assert!(balancer.list_error().is_some());
+    sees(&balancer, &[1], ms(0));
+}
+
 #[test]
 fn an_empty_value_in_the_metadata_of_a_service_is_none() {
     let body = r#"[{"Node": {}, "Checks": [], "Service": {"Address": "127.0.0.1", "Port": 1,

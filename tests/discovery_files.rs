@@ -80,10 +80,41 @@ fn p15_entries_that_are_left_out_are_told_to_the_log() {
     eventually("it is told", SOON, || *said.lock().unwrap() == [first.clone()]);
     replace(&path, "127.0.0.1:1\n127.0.0.1:2\n");
     sees(&balancer, &[1, 2], SOON);
-    replace(&path, "127.0.0.1 80\n");
+    replace(&path, "127.0.0.1:3\n127.0.0.1 80\n");
     let second = warned("1 entry of the provider's list is left out: without a port");
     eventually("it is told", SOON, || *said.lock().unwrap() == [first.clone(), second.clone()]);
     drop(client);
+}
+
+/// As after a change of their form by mistake.
+#[test]
+fn p15_entries_of_which_none_can_be_used_keep_the_last_list_and_are_told() {
+    let folder = Folder::new();
+    let path = folder.file("web", "127.0.0.1:1\n127.0.0.1:2\n");
+    let balancer = ready(&format!("{}?empty_hold=0s", file_url(&path)));
+    replace(&path, "- targets: [\"127.0.0.1:1\"]\n- targets: []\n");
+    eventually("it is told", SOON, || balancer.list_error().is_some());
+    let told = balancer.list_error().unwrap();
+    assert!(told.starts_with("all 2 entries are unusable: "), "{told}");
+    sees(&balancer, &[1, 2], ms(0));
+    replace(&path, "127.0.0.1:2\n");
+    sees(&balancer, &[2], SOON);
+    assert_eq!(balancer.list_error(), None);
+    replace(&path, "# nobody\n");
+    sees(&balancer, &[], SOON);
+
+    let document = Arc::new(Mutex::new(group(&[1])));
+    let told = Arc::clone(&document);
+    let server = Server::new(move |_| Reply::text(200, &told.lock().unwrap()));
+    let url = format!("http+sd://127.0.0.1:{}/sd?refresh=100ms&empty_hold=0s", server.port());
+    let balancer = ready(&url);
+    *document.lock().unwrap() = r#"[{"targets": ["one"]}, {"targets": ["two"]}]"#.to_owned();
+    eventually("it is told", SOON, || balancer.list_error().is_some());
+    let told = balancer.list_error().unwrap();
+    assert!(told.starts_with("all 2 entries are unusable: "), "{told}");
+    sees(&balancer, &[1], ms(0));
+    *document.lock().unwrap() = group(&[2]);
+    sees(&balancer, &[2], SOON);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 //!
 //! A session lists the keys, page by page at one revision, and then watches from the next revision on. A watch that was
 //! silent for a minute is opened anew where it stood, since nothing else tells a watch that is dead from one that has
-//! nothing to tell. Where the store then stands at a lower revision than was seen, or has compacted what was asked for,
+//! nothing to tell, and a member that lost the quorum is asked to end its watches, which would be silent for ever. Where the store then stands at a lower revision than was seen, or has compacted what was asked for,
 //! the session expires and the next one lists anew: a watch above the store's revision would be accepted and stay deaf.
 
 use std::collections::BTreeMap;
@@ -20,8 +20,7 @@ use crate::discovery::scheme::Scheme;
 use crate::discovery::source::{Ended, Session, Source, Teller, session};
 use crate::discovery::wire::etcd::{self, Changes, Denial, Listing, WatchAnswer};
 use crate::discovery::wire::http::{HttpClient, TokenForm};
-use crate::discovery::wire::{EntryConfig, Frames};
-use crate::endpoint::Host;
+use crate::discovery::wire::{Entries, Entry, EntryConfig, Frames};
 
 pub(in crate::discovery) const SCHEME: Scheme = Scheme {
     name: "etcd",
@@ -87,11 +86,12 @@ impl Etcd {
     async fn session(&self, ground: &Ground, teller: &Teller) -> Result<Infallible, Ended> {
         let http = HttpClient::new(&self.registry, &self.servers, TokenForm::Plain, ground)?;
         let headers = HeaderMap::new();
-        let mut keys = Keys { source: self, http, headers, hosts: BTreeMap::new(), revision: 0 };
+        let mut keys = Keys { source: self, http, headers, entries: BTreeMap::new(), revision: 0 };
         keys.log_in().await?;
         keys.list(teller).await?;
         loop {
             keys.follow(teller).await?;
+            keys.ask_the_quorum().await?;
         }
     }
 
@@ -121,8 +121,8 @@ struct Keys<'a> {
     source: &'a Etcd,
     http: HttpClient,
     headers: HeaderMap,
-    hosts: BTreeMap<Vec<u8>, Arc<Host>>,
-    /// All changes up to this one are in `hosts`.
+    entries: BTreeMap<Vec<u8>, Entry>,
+    /// All changes up to this one are in `entries`.
     revision: u64,
 }
 
@@ -179,15 +179,39 @@ impl Keys<'_> {
             }
             from = etcd::behind(last);
         }
-        teller.list(self.hosts.values().cloned().collect());
+        self.tell(teller);
         Ok(())
+    }
+
+    fn tell(&self, teller: &Teller) {
+        self.entries.values().collect::<Entries>().list(teller);
+    }
+
+    /// Asks for the key that the prefix itself would be, which a member answers only with the quorum: a watch that was
+    /// opened anew says nothing of that.
+    async fn ask_the_quorum(&self) -> Result<(), Ended> {
+        let prefix = self.source.prefix.as_bytes();
+        let request = etcd::range_request(prefix, &etcd::behind(prefix.to_vec()), 1, None);
+        let body = self.ask("/v3/kv/range", request).await?;
+        match etcd::listing(&body).map_err(not_etcd)?.revision < self.revision {
+            true => Err(Ended::Expired),
+            false => Ok(()),
+        }
+    }
+
+    /// What a watch is asked with: a member that loses the quorum ends it, and would be silent otherwise.
+    fn watch_headers(&self) -> HeaderMap {
+        let mut headers = self.headers.clone();
+        headers.insert("grpc-metadata-hasleader", HeaderValue::from_static("true"));
+        headers
     }
 
     /// Follows one watch until it was silent for too long.
     async fn follow(&mut self, teller: &Teller) -> Result<(), Ended> {
         let request =
             etcd::watch_request(self.source.prefix.as_bytes(), &self.end(), self.revision + 1);
-        let mut stream = self.http.open_post("/v3/watch", &self.headers, request.into()).await?;
+        let headers = self.watch_headers();
+        let mut stream = self.http.open_post("/v3/watch", &headers, request.into()).await?;
         let registry = &self.source.registry;
         if stream.status != StatusCode::OK {
             let body = stream.rest(64 * 1024, registry.connect_timeout).await?;
@@ -237,28 +261,24 @@ impl Keys<'_> {
             match value {
                 Some(value) => self.put(key, &value, teller),
                 None => {
-                    self.hosts.remove(&key);
+                    self.entries.remove(&key);
                 }
             }
         }
         changes.skipped.tell(teller);
         self.revision = self.revision.max(changes.revision);
-        teller.list(self.hosts.values().cloned().collect());
+        self.tell(teller);
     }
 
     /// A key whose value cannot be used is as good as gone.
     fn put(&mut self, key: Vec<u8>, value: &[u8], teller: &Teller) {
         let name = key.strip_prefix(self.source.prefix.as_bytes()).unwrap_or(&key);
-        match self.source.entry.host(name, value) {
-            Ok(Some(host)) => {
-                self.hosts.insert(key, Arc::new(host));
-                return;
-            }
-            Ok(None) => {}
-            Err(why) => teller
-                .skipped(&format!("key {}: {why}", String::from_utf8_lossy(name).escape_debug())),
+        let entry = self.source.entry.host(name, value);
+        if let Err(why) = entry {
+            let name = String::from_utf8_lossy(name);
+            teller.skipped(&format!("key {}: {why}", name.escape_debug()));
         }
-        self.hosts.remove(&key);
+        self.entries.insert(key, entry.map(|host| host.map(Arc::new)));
     }
 
     fn end(&self) -> Vec<u8> {

@@ -93,8 +93,14 @@ impl Fetch for Document {
             }
             let entries = self.groups.read(&answer.body);
             let entries = entries.map_err(|why| Ended::Failed(format!("the document is {why}")))?;
-            let hosts = entries.map(|entries| entries.without_skipped(teller));
-            Ok(Fetched { hosts, pause: self.refresh })
+            let Some(entries) = entries else {
+                return Ok(Fetched { hosts: None, pause: self.refresh });
+            };
+            entries.skipped.tell(teller);
+            match entries.unusable() {
+                Some(problem) => Err(Ended::Failed(problem)),
+                None => Ok(Fetched { hosts: Some(entries.hosts), pause: self.refresh }),
+            }
         })
     }
 }

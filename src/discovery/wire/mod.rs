@@ -97,14 +97,25 @@ impl Entries {
 impl Entries {
     /// Tells the list, and what is not in it.
     pub fn tell(self, teller: &Teller) {
-        let hosts = self.without_skipped(teller);
-        teller.list(hosts);
+        self.skipped.tell(teller);
+        self.list(teller);
     }
 
-    /// Tells of the entries that were left out; the list of the others.
-    pub fn without_skipped(self, teller: &Teller) -> Vec<Arc<Host>> {
-        self.skipped.tell(teller);
-        self.hosts
+    /// Tells the list. Where there are entries and none that can be used, as after a change of their form by mistake, that
+    /// is told in its place.
+    pub fn list(self, teller: &Teller) {
+        match self.unusable() {
+            None => teller.list(self.hosts),
+            Some(problem) => teller.unusable(problem),
+        }
+    }
+
+    /// What is wrong where no entry can be used.
+    #[must_use]
+    pub fn unusable(&self) -> Option<String> {
+        let Skipped { count, why: Some(why) } = self.skipped else { return None };
+        let all = if count == 1 { "the only entry is".to_owned() } else { format!("all {count} entries are") };
+        self.hosts.is_empty().then(|| format!("{all} unusable: {why}"))
     }
 
     /// The hosts, copied.

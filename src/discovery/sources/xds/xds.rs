@@ -158,14 +158,10 @@ impl Xds {
             }
         }
         let Some(assignment) = found else { return Ok(false) };
-        let (hosts, skipped) = assignment::hosts(&assignment);
-        for problem in &skipped {
-            teller.skipped(problem);
-        }
         // An assignment without any endpoint is meant; one whose endpoints are all unwell may be a fault.
         match assignment.endpoints.iter().all(|locality| locality.lb_endpoints.is_empty()) {
             true => teller.none(),
-            false => teller.list(hosts),
+            false => assignment::hosts(&assignment).tell(teller),
         }
         Ok(true)
     }

@@ -102,7 +102,7 @@ impl ZooKeeper {
                 teller.skipped(&problem);
             }
             match members.take_list() {
-                Some(list) => teller.list(list),
+                Some(entries) => entries.list(teller),
                 None if members.is_complete() => teller.alive(),
                 None => {}
             }
