@@ -31,7 +31,7 @@ pub(super) async fn drive(
     let mut driver = Driver::new(board, freshness, kept);
     loop {
         let teller = Teller::after(board.latest().as_ref());
-        driver.has_told = false;
+        driver.told_at = None;
         let ended = driver.session(source.watch(ground, &teller), &teller).await;
         let pause = driver.ended(ended);
         driver.pause(pause).await;
@@ -49,8 +49,8 @@ struct Driver<'a> {
     /// The list that was taken away for its age.
     stale: Option<Arc<Listing>>,
     backoff: SourceBackoff,
-    /// Whether the session under way has told a list.
-    has_told: bool,
+    /// When the session under way told its first list.
+    told_at: Option<Instant>,
 }
 
 /// What happens first.
@@ -71,7 +71,7 @@ impl<'a> Driver<'a> {
             lists: Freshness::new(freshness),
             stale: None,
             backoff: SourceBackoff::default(),
-            has_told: false,
+            told_at: None,
         };
         driver.begin(clock::now());
         driver
@@ -181,8 +181,7 @@ impl<'a> Driver<'a> {
                     (true, false) => Size::None,
                 };
                 self.lists.tell(hosts, size, now);
-                self.has_told = true;
-                self.backoff.succeed();
+                self.told_at.get_or_insert(now);
             }
             None => self.confirm(now),
         }
@@ -248,15 +247,22 @@ impl<'a> Driver<'a> {
     /// Notes how a session ended; how long to wait before the next.
     fn ended(&mut self, ended: Ended) -> Duration {
         self.lists.interrupt();
-        let backoff = &mut self.backoff;
+        let (backoff, now) = (&mut self.backoff, clock::now());
+        if let Some(at) = self.told_at {
+            backoff.lasted(now.saturating_duration_since(at));
+        }
         let (problem, is_refused, pause) = match ended {
-            Ended::Expired if self.has_told => return backoff.after_expiry(clock::now()),
+            Ended::Expired if self.told_at.is_some() => return backoff.after_expiry(now),
             Ended::Expired => {
                 let pause = entropy::with_rng(|rng| backoff.after_failure(rng));
                 ("ended before it told a list".to_owned(), false, pause)
             }
             Ended::Failed(problem) => {
                 (problem, false, entropy::with_rng(|rng| backoff.after_failure(rng)))
+            }
+            Ended::Busy { problem, wait } => {
+                let pause = entropy::with_rng(|rng| backoff.after_failure(rng));
+                (problem, false, wait + pause)
             }
             Ended::Refused(problem) => {
                 (problem, true, entropy::with_rng(|rng| backoff.after_refusal(rng)))

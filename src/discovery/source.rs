@@ -6,6 +6,7 @@ use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Poll, Waker};
+use std::time::Duration;
 
 use super::ground::Ground;
 use super::listing::Listing;
@@ -46,6 +47,13 @@ pub enum Ended {
     /// The registry could not be reached or did not answer as it should; the text says why. The next session begins
     /// after a pause that grows up to 32 s.
     Failed(String),
+    /// The same where the registry says for how long it is to be left alone; the pause comes behind that.
+    Busy {
+        /// Why the session ended.
+        problem: String,
+        /// For how long.
+        wait: Duration,
+    },
     /// The registry refuses what it is asked, for credentials or a configuration that hurry does not mend: the next
     /// session begins after 16 to 32 s, and calls that have no list fail at once with this text.
     Refused(String),
@@ -218,7 +226,7 @@ mod tests {
         let told = teller.taken().await;
         assert_eq!(told.hosts.unwrap()[0].address, "b");
         assert_eq!(told.skipped, Some((2, "line 9: no port".to_owned())));
-        let waits = tokio::time::timeout(std::time::Duration::from_millis(5), teller.taken()).await;
+        let waits = tokio::time::timeout(Duration::from_millis(5), teller.taken()).await;
         assert!(waits.is_err());
     }
 
