@@ -10,8 +10,8 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Instant;
 
+use ::http::{HeaderMap, HeaderValue, StatusCode, header};
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, StatusCode, header};
 use tokio::time::timeout;
 
 use crate::discovery::config::{ProviderConfig, RegistryConfig};
@@ -19,8 +19,8 @@ use crate::discovery::ground::Ground;
 use crate::discovery::scheme::Scheme;
 use crate::discovery::source::{Ended, Session, Source, Teller, session};
 use crate::discovery::wire::etcd::{self, Changes, Denial, Listing, WatchAnswer};
-use crate::discovery::wire::http::{HttpClient, TokenForm};
-use crate::discovery::wire::{Entries, Entry, EntryConfig, Frames};
+use crate::discovery::wire::http::{self, HttpClient, TokenForm};
+use crate::discovery::wire::{Entries, Entry, EntryConfig, Frames, Memory};
 
 pub(in crate::discovery) const SCHEME: Scheme = Scheme {
     name: "etcd",
@@ -59,7 +59,8 @@ fn make(config: &ProviderConfig) -> Result<Arc<dyn Source>, String> {
     }
     let prefix = format!("{path}/");
     let (registry, entry) = (config.registry.clone(), config.entry.clone());
-    Ok(Arc::new(Etcd { authority: target.authority.clone(), servers, prefix, registry, entry }))
+    let (authority, memory) = (target.authority.clone(), Arc::default());
+    Ok(Arc::new(Etcd { authority, servers, prefix, registry, memory, entry }))
 }
 
 #[derive(Debug)]
@@ -69,6 +70,7 @@ struct Etcd {
     /// Ends with a slash, so that no service has the keys of one whose name is longer.
     prefix: String,
     registry: RegistryConfig,
+    memory: Arc<Memory>,
     entry: EntryConfig,
 }
 
@@ -84,21 +86,24 @@ impl Source for Etcd {
 
 impl Etcd {
     async fn session(&self, ground: &Ground, teller: &Teller) -> Result<Infallible, Ended> {
-        let http = HttpClient::new(&self.registry, &self.servers, TokenForm::Plain, ground)?;
+        let (registry, form) = (&self.registry, TokenForm::Plain);
+        let http = HttpClient::new(registry, &self.servers, form, ground, &self.memory)?;
         let headers = HeaderMap::new();
         let mut keys = Keys { source: self, http, headers, entries: BTreeMap::new(), revision: 0 };
-        keys.log_in().await?;
+        keys.log_in(teller).await?;
         keys.list(teller).await?;
         loop {
             keys.follow(teller).await?;
-            keys.ask_the_quorum().await?;
+            keys.ask_the_quorum(teller).await?;
         }
     }
 
     /// An error's answer.
-    fn refused(&self, status: StatusCode, body: &[u8]) -> Ended {
+    fn refused(&self, status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Ended {
         match etcd::denial(body) {
-            Denial::Other(why) => Ended::Failed(format!("{why} (status {})", status.as_u16())),
+            Denial::Other(why) => {
+                http::failed(format!("{why} (status {})", status.as_u16()), status, headers)
+            }
             known => self.denied(known),
         }
     }
@@ -128,14 +133,14 @@ struct Keys<'a> {
 
 impl Keys<'_> {
     /// Takes a token for the user, where there is one.
-    async fn log_in(&mut self) -> Result<(), Ended> {
+    async fn log_in(&mut self, teller: &Teller) -> Result<(), Ended> {
         let registry = &self.source.registry;
         let (Some(name), Some(password)) = (&registry.username, &registry.password) else {
             return Ok(());
         };
         let request = etcd::login_request(name, password.reveal());
-        let token =
-            etcd::token(&self.ask("/v3/auth/authenticate", request).await?).map_err(not_etcd)?;
+        let answer = self.ask("/v3/auth/authenticate", request, teller).await?;
+        let token = etcd::token(&answer).map_err(not_etcd)?;
         let mut token =
             HeaderValue::try_from(token).map_err(|_| not_etcd("a token of odd bytes"))?;
         token.set_sensitive(true);
@@ -144,11 +149,12 @@ impl Keys<'_> {
     }
 
     /// The body of an answer that is none of an error.
-    async fn ask(&self, path: &str, request: Vec<u8>) -> Result<Bytes, Ended> {
-        let answer = self.http.post(path, &self.headers, request.into()).await?;
+    async fn ask(&self, path: &str, request: Vec<u8>, teller: &Teller) -> Result<Bytes, Ended> {
+        let asked = self.http.post(path, &self.headers, request.into());
+        let answer = self.http.awaited(teller, asked).await?;
         match answer.status {
             StatusCode::OK => Ok(answer.body),
-            status => Err(self.source.refused(status, &answer.body)),
+            status => Err(self.source.refused(status, &answer.headers, &answer.body)),
         }
     }
 
@@ -158,7 +164,7 @@ impl Keys<'_> {
         let (mut from, mut at, mut held) = (prefix.to_vec(), None, 0);
         loop {
             let request = etcd::range_request(&from, &end, PAGE, at);
-            let body = self.ask("/v3/kv/range", request).await?;
+            let body = self.ask("/v3/kv/range", request, teller).await?;
             held += body.len();
             if held > MOST {
                 return Err(Ended::Failed("more than 32 MiB below the prefix".to_owned()));
@@ -189,10 +195,10 @@ impl Keys<'_> {
 
     /// Asks for the key that the prefix itself would be, which a member answers only with the quorum: a watch that was
     /// opened anew says nothing of that.
-    async fn ask_the_quorum(&self) -> Result<(), Ended> {
+    async fn ask_the_quorum(&self, teller: &Teller) -> Result<(), Ended> {
         let prefix = self.source.prefix.as_bytes();
         let request = etcd::range_request(prefix, &etcd::behind(prefix.to_vec()), 1, None);
-        let body = self.ask("/v3/kv/range", request).await?;
+        let body = self.ask("/v3/kv/range", request, teller).await?;
         match etcd::listing(&body).map_err(not_etcd)?.revision < self.revision {
             true => Err(Ended::Expired),
             false => Ok(()),
@@ -215,7 +221,7 @@ impl Keys<'_> {
         let registry = &self.source.registry;
         if stream.status != StatusCode::OK {
             let body = stream.rest(64 * 1024, registry.connect_timeout).await?;
-            return Err(self.source.refused(stream.status, &body));
+            return Err(self.source.refused(stream.status, &stream.headers, &body));
         }
         let (mut frames, mut is_alive, mut heard) = (Frames::new(MOST), false, Instant::now());
         loop {

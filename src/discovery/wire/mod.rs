@@ -9,6 +9,7 @@ mod frames;
 mod groups;
 mod json;
 mod lines;
+mod memory;
 mod pieces;
 
 pub mod consul;
@@ -29,6 +30,7 @@ pub use entry::host;
 pub use frames::Frames;
 pub use groups::{Groups, groups};
 pub use lines::{Lines, lines};
+pub use memory::Memory;
 
 use std::sync::Arc;
 
@@ -114,7 +116,11 @@ impl Entries {
     #[must_use]
     pub fn unusable(&self) -> Option<String> {
         let Skipped { count, why: Some(why) } = self.skipped else { return None };
-        let all = if count == 1 { "the only entry is".to_owned() } else { format!("all {count} entries are") };
+        let all = if count == 1 {
+            "the only entry is".to_owned()
+        } else {
+            format!("all {count} entries are")
+        };
         self.hosts.is_empty().then(|| format!("{all} unusable: {why}"))
     }
 

@@ -13,7 +13,7 @@ use crate::discovery::config::{KubernetesConfig, RegistryConfig, Secret};
 use crate::discovery::ground::Ground;
 use crate::discovery::source::Ended;
 use crate::discovery::wire::http::{HttpClient, TokenForm};
-use crate::discovery::wire::{connections_over, read};
+use crate::discovery::wire::{Memory, connections_over, read};
 use crate::endpoint::{Endpoint, Host, Scheme, without_brackets};
 use crate::transport::TlsConfig;
 
@@ -40,6 +40,7 @@ impl Server {
         kubernetes: &KubernetesConfig,
         registry: &RegistryConfig,
         ground: &Ground,
+        memory: &Arc<Memory>,
     ) -> Result<Self, Ended> {
         let access = access(kubernetes, registry)?;
         let mut tls = TlsConfig::default();
@@ -62,8 +63,8 @@ impl Server {
             }
         };
         let servers = vec![Arc::new(server)];
-        let http =
-            HttpClient::over(connections_over(tls, ground)?, servers, &registry, TokenForm::Bearer);
+        let (config, form) = (connections_over(tls, ground, memory)?, TokenForm::Bearer);
+        let http = HttpClient::over(config, servers, &registry, form, memory);
         Ok(Self { http, prefix, namespace: access.namespace })
     }
 }

@@ -19,7 +19,8 @@ use crate::discovery::config::{KubernetesConfig, ProviderConfig, RegistryConfig}
 use crate::discovery::ground::Ground;
 use crate::discovery::scheme::Scheme;
 use crate::discovery::source::{Ended, Session, Source, Teller, session};
-use crate::discovery::wire::Frames;
+use crate::discovery::wire::http::failed;
+use crate::discovery::wire::{Frames, Memory};
 
 pub(in crate::discovery) const SCHEME: Scheme = Scheme {
     name: "k8s",
@@ -59,6 +60,7 @@ fn make(config: &ProviderConfig) -> Result<Arc<dyn Source>, String> {
         service: service.to_owned(),
         kubernetes: config.kubernetes.clone(),
         registry: config.registry.clone(),
+        memory: Arc::default(),
     }))
 }
 
@@ -76,6 +78,7 @@ struct Kubernetes {
     service: String,
     kubernetes: KubernetesConfig,
     registry: RegistryConfig,
+    memory: Arc<Memory>,
 }
 
 impl Source for Kubernetes {
@@ -90,9 +93,9 @@ impl Source for Kubernetes {
 
 impl Kubernetes {
     async fn session(&self, ground: &Ground, teller: &Teller) -> Result<Infallible, Ended> {
-        let server = Server::find(&self.kubernetes, &self.registry, ground)?;
+        let server = Server::find(&self.kubernetes, &self.registry, ground, &self.memory)?;
         let mut watch = Watch::new(self, server);
-        watch.list().await?;
+        watch.list(teller).await?;
         watch.tell(teller);
         loop {
             watch.follow(teller).await?;
@@ -133,13 +136,13 @@ impl<'a> Watch<'a> {
     }
 
     /// Takes all slices, as they are now and not as a cache of the server has them.
-    async fn list(&mut self) -> Result<(), Ended> {
+    async fn list(&mut self, teller: &Teller) -> Result<(), Ended> {
         let mut path = self.path.clone();
         for _ in 0..MOST_PAGES {
-            let answer =
-                self.server.http.get(&path, &self.headers, self.registry.connect_timeout).await?;
+            let http = &self.server.http;
+            let answer = http.awaited(teller, http.get(&path, &self.headers)).await?;
             if answer.status != StatusCode::OK {
-                return Err(denied(answer.status));
+                return Err(denied(answer.status, &answer.headers));
             }
             let page = self.slices.list(&answer.body).map_err(Ended::Failed)?;
             self.version = page.version;
@@ -166,7 +169,7 @@ impl<'a> Watch<'a> {
         let begun = Instant::now();
         let mut stream = self.server.http.open(&path, &self.headers).await?;
         if stream.status != StatusCode::OK {
-            return Err(denied(stream.status));
+            return Err(denied(stream.status, &stream.headers));
         }
         teller.alive();
         let (mut frames, mut heard) = (Frames::new(LONGEST), Instant::now());
@@ -219,7 +222,7 @@ impl<'a> Watch<'a> {
 }
 
 /// Why a question was not answered. What the server says of it may name the account, so that its status must do.
-fn denied(status: StatusCode) -> Ended {
+fn denied(status: StatusCode, headers: &HeaderMap) -> Ended {
     let refused = |problem: &str| Ended::Refused(format!("{}: {problem}", status.as_u16()));
     match status {
         StatusCode::GONE => Ended::Expired,
@@ -228,6 +231,6 @@ fn denied(status: StatusCode) -> Ended {
         }
         StatusCode::FORBIDDEN => refused("the account may not list and watch endpointslices here"),
         StatusCode::NOT_FOUND => refused("the API server has no discovery.k8s.io/v1"),
-        _ => Ended::Failed(format!("the API server answers {status}")),
+        _ => failed(format!("the API server answers {status}"), status, headers),
     }
 }

@@ -18,7 +18,7 @@ use crate::discovery::source::{Ended, Session, Source, Teller};
 use crate::discovery::wire::protobuf::{
     ASSIGNMENT, ClusterLoadAssignment, DiscoveryRequest, DiscoveryResponse, Node, Status,
 };
-use crate::discovery::wire::{self, reach};
+use crate::discovery::wire::{self, Memory, reach};
 use crate::endpoint::bracketed;
 use crate::transport::Offer;
 
@@ -40,6 +40,7 @@ pub(super) fn make(config: &ProviderConfig) -> Result<Arc<dyn Source>, String> {
         cluster: cluster.to_owned(),
         xds: config.xds.clone(),
         registry: config.registry.clone(),
+        memory: Arc::default(),
     }))
 }
 
@@ -50,6 +51,7 @@ struct Xds {
     cluster: String,
     xds: XdsConfig,
     registry: RegistryConfig,
+    memory: Arc<Memory>,
 }
 
 impl Source for Xds {
@@ -64,12 +66,13 @@ impl Source for Xds {
 
 impl Xds {
     async fn session(&self, ground: &Ground, teller: &Teller) -> Ended {
-        let authorization = match wire::http::authorization(&self.registry) {
+        let authorization = match wire::http::authorization(&self.registry, &self.memory) {
             Ok(authorization) => authorization,
             Err(ended) => return ended,
         };
-        let server = &self.server;
-        let connection = match reach::connect(&self.registry, server, Offer::Http2, ground).await {
+        let (registry, server) = (&self.registry, &self.server);
+        let connected = reach::connect(registry, server, Offer::Http2, ground, &self.memory).await;
+        let connection = match connected {
             Ok(connection) => connection,
             Err(ended) => return ended,
         };

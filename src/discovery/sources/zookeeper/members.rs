@@ -351,7 +351,8 @@ mod tests {
         server.nodes.remove(0);
         server.event(4, "/web");
         while let Some(request) = server.members.next_request() {
-            let reply = server.reply(i32::from_be_bytes(request[4..8].try_into().unwrap()), 8, "/web");
+            let reply =
+                server.reply(i32::from_be_bytes(request[4..8].try_into().unwrap()), 8, "/web");
             server.members.receive(&reply).expect("a good answer");
         }
         let left = server.members.take_list().unwrap();
