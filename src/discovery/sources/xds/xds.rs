@@ -3,20 +3,23 @@
 //! A new stream asks with an empty version, so that it gets everything whatever the server remembers; the list of the
 //! stream before goes on serving. An answer that cannot be read is refused with its reason (NACK) and changes nothing.
 
+use std::future::Future;
+use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use prost::Message;
 use tokio::time::timeout;
 
 use super::assignment;
-use super::stream::{self, Stream, Target};
+use super::stream::{self, Pings, Stream, Target};
 use crate::discovery::config::{ProviderConfig, RegistryConfig, XdsConfig};
 use crate::discovery::ground::Ground;
 use crate::discovery::source::{Ended, Session, Source, Teller};
 use crate::discovery::wire::protobuf::{
-    ASSIGNMENT, ClusterLoadAssignment, DiscoveryRequest, DiscoveryResponse, Node, Status,
+    ASSIGNMENT, Any, ClusterLoadAssignment, DiscoveryRequest, DiscoveryResponse, Node, Status,
+    WRAPPED, Wrapped,
 };
 use crate::discovery::wire::{self, Memory, reach};
 use crate::endpoint::bracketed;
@@ -24,6 +27,8 @@ use crate::transport::Offer;
 
 /// How long a control plane may take to name a cluster's endpoints (gRPC's rule).
 const FIRST: Duration = Duration::from_secs(15);
+/// From 20 s to 11 minutes; gRPC's servers allow a ping in five unless they are told otherwise.
+const MOST_DOUBLINGS: u32 = 5;
 /// Where control planes listen that state no port: istiod's without TLS.
 const PORT: u16 = 15010;
 const PATH: &str =
@@ -41,7 +46,46 @@ pub(super) fn make(config: &ProviderConfig) -> Result<Arc<dyn Source>, String> {
         xds: config.xds.clone(),
         registry: config.registry.clone(),
         memory: Arc::default(),
+        doublings: AtomicU32::new(0),
     }))
+}
+
+/// The next answer to what was asked. Answers of other types, which some control planes send unasked, are nobody's
+/// matter.
+async fn response(stream: &mut Stream) -> Result<DiscoveryResponse, Ended> {
+    loop {
+        let response = DiscoveryResponse::decode(stream.next().await?)
+            .map_err(|_| Ended::Failed("an answer that is not xDS".to_owned()))?;
+        if response.type_url.is_empty() || response.type_url == ASSIGNMENT {
+            return Ok(response);
+        }
+    }
+}
+
+/// Waits for `response`, and tells where it is late; a control plane with much to do would begin anew with each stream.
+async fn first<T>(response: impl Future<Output = T>, teller: &Teller) -> T {
+    let mut response = pin!(response);
+    match timeout(FIRST, response.as_mut()).await {
+        Ok(response) => response,
+        Err(_) => {
+            teller.failing(format!("no endpoints of the cluster for {} s", FIRST.as_secs()));
+            response.await
+        }
+    }
+}
+
+/// What a resource is, in its wrapping or without.
+fn assignment(resource: &Any) -> Result<ClusterLoadAssignment, String> {
+    let unread = || "a ClusterLoadAssignment that cannot be read".to_owned();
+    let inner = match resource.type_url == WRAPPED {
+        true => Wrapped::decode(resource.value.clone()).map_err(|_| unread())?.resource,
+        false => None,
+    };
+    let resource = inner.as_ref().unwrap_or(resource);
+    if resource.type_url != ASSIGNMENT {
+        return Err("a resource that is no ClusterLoadAssignment".to_owned());
+    }
+    ClusterLoadAssignment::decode(resource.value.clone()).map_err(|_| unread())
 }
 
 /// The endpoints of one cluster.
@@ -52,6 +96,8 @@ struct Xds {
     xds: XdsConfig,
     registry: RegistryConfig,
     memory: Arc<Memory>,
+    /// How often a server said that pings come too often.
+    doublings: AtomicU32,
 }
 
 impl Source for Xds {
@@ -86,7 +132,21 @@ impl Xds {
             }
         };
         let work = |stream| self.follow(stream, teller, &holds);
-        stream::call(connection, target, self.registry.silence, alive, work).await
+        let pings = self.pings();
+        let ended = stream::call(connection, target, pings, alive, work).await;
+        if stream::is_too_many_pings(&ended) {
+            // As gRPC's clients do (A8): also for the sessions that come.
+            self.doublings.fetch_add(1, Ordering::Relaxed);
+        } else if !holds.load(Ordering::Relaxed) {
+            self.memory.leave_address();
+        }
+        ended
+    }
+
+    fn pings(&self) -> Pings {
+        let silence = self.registry.silence;
+        let doublings = self.doublings.load(Ordering::Relaxed).min(MOST_DOUBLINGS);
+        Pings { every: silence / 3 * (1 << doublings), patience: silence / 3 * 2 }
     }
 
     /// Asks, and takes or refuses each answer. `holds` says whether the last one that names the cluster was taken: then a
@@ -97,20 +157,14 @@ impl Xds {
             if let Err(ended) = stream.send(&asked.encode_to_vec()).await {
                 return ended;
             }
-            let next = match is_listed {
-                true => Ok(stream.next().await),
-                false => timeout(FIRST, stream.next()).await,
+            let next = response(&mut stream);
+            let response = match is_listed {
+                true => next.await,
+                false => first(next, teller).await,
             };
-            let message = match next {
-                Ok(Ok(message)) => message,
-                Ok(Err(ended)) => return ended,
-                Err(_) => {
-                    let waited = FIRST.as_secs();
-                    return Ended::Failed(format!("no endpoints of the cluster for {waited} s"));
-                }
-            };
-            let Ok(response) = DiscoveryResponse::decode(message) else {
-                return Ended::Failed("an answer that is not xDS".to_owned());
+            let response = match response {
+                Ok(response) => response,
+                Err(ended) => return ended,
             };
             asked.node = None;
             asked.response_nonce.clone_from(&response.nonce);
@@ -151,11 +205,7 @@ impl Xds {
     fn take(&self, response: &DiscoveryResponse, teller: &Teller) -> Result<bool, String> {
         let mut found = None;
         for resource in &response.resources {
-            if resource.type_url != ASSIGNMENT {
-                return Err("a resource that is no ClusterLoadAssignment".to_owned());
-            }
-            let assignment = ClusterLoadAssignment::decode(resource.value.clone())
-                .map_err(|_| "a ClusterLoadAssignment that cannot be read".to_owned())?;
+            let assignment = assignment(resource)?;
             if assignment.cluster_name == self.cluster {
                 found = Some(assignment);
             }
