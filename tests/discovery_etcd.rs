@@ -80,6 +80,21 @@ fn the_last_list_before_an_empty_one_serves_through_its_hold() {
 }
 
 #[test]
+fn a_prefix_is_taken_as_it_is_where_it_is_given() {
+    let etcd = Etcd::shared();
+    // As etcd's own naming for gRPC writes it.
+    etcd.put("bare/web/e1", r#"{"Op": 0, "Addr": "127.0.0.1:1", "Metadata": null}"#);
+    etcd.put("/bare/web/e2", &entry(2));
+    etcd.put("bare/web2/e3", &entry(3));
+    let of = |more: &str| etcd.url("", more).replace("/?", "?");
+    sees(&ready(&of("?etcd_prefix=bare/web/")), &[1], SOON);
+    sees(&ready(&of("?etcd_prefix=bare/web")), &[1, 3], SOON);
+    sees(&ready(&etcd.url("bare/web", "")), &[2], SOON);
+    let provider = Provider::from_url(&of("?etcd_prefix=bare/web/")).unwrap();
+    assert!(provider.describe().ends_with("?etcd_prefix=bare/web/"), "{}", provider.describe());
+}
+
+#[test]
 fn large_weights_keep_their_ratios() {
     let (etcd, fleet) = (Etcd::shared(), Fleet::of(2));
     for (port, weight) in fleet.ports().iter().zip([100_000, 300_000]) {

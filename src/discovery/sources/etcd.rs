@@ -33,6 +33,7 @@ pub(in crate::discovery) const SCHEME: Scheme = Scheme {
         "entry",
         "entry_endpoint",
         "entry_from",
+        "etcd_prefix",
         "key_file",
         "password",
         "silence",
@@ -54,10 +55,14 @@ fn make(config: &ProviderConfig) -> Result<Arc<dyn Source>, String> {
     let target = &config.target;
     let servers = target.servers(PORT)?;
     let path = target.path.trim_end_matches('/');
-    if path.is_empty() {
-        return Err(format!("etcd: the path names no prefix; write {}", SCHEME.form));
-    }
-    let prefix = format!("{path}/");
+    let prefix = match &config.etcd.prefix {
+        None if path.is_empty() => {
+            return Err(format!("etcd: the path names no prefix; write {}", SCHEME.form));
+        }
+        None => format!("{path}/"),
+        Some(prefix) if path.is_empty() => prefix.clone(),
+        Some(_) => return Err("etcd: etcd_prefix stands in place of a path".to_owned()),
+    };
     let (registry, entry) = (config.registry.clone(), config.entry.clone());
     let (authority, memory) = (target.authority.clone(), Arc::default());
     Ok(Arc::new(Etcd { authority, servers, prefix, registry, memory, entry }))
@@ -67,7 +72,7 @@ fn make(config: &ProviderConfig) -> Result<Arc<dyn Source>, String> {
 struct Etcd {
     authority: String,
     servers: Vec<(String, u16)>,
-    /// Ends with a slash, so that no service has the keys of one whose name is longer.
+    /// Ends with a slash, so that no service has the keys of one whose name is longer, unless it was given as it is.
     prefix: String,
     registry: RegistryConfig,
     memory: Arc<Memory>,
@@ -80,7 +85,10 @@ impl Source for Etcd {
     }
 
     fn describe(&self) -> String {
-        format!("etcd://{}{}", self.authority, self.prefix)
+        match self.prefix.starts_with('/') {
+            true => format!("etcd://{}{}", self.authority, self.prefix),
+            false => format!("etcd://{}?etcd_prefix={}", self.authority, self.prefix),
+        }
     }
 }
 
