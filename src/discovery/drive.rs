@@ -350,6 +350,14 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_registry_that_asks_to_be_left_alone_is() {
+        let wait = Duration::from_millis(300);
+        let (board, took) = driven(vec![Ended::Busy { problem: "busy".to_owned(), wait }]).await;
+        assert!(took >= wait, "{took:?}");
+        assert_eq!((board.state().is_refused, board.state().failures), (false, 1));
+    }
+
+    #[tokio::test]
     async fn a_source_is_well_again_with_its_next_list() {
         let (board, _) = driven(vec![Ended::Failed("down".to_owned())]).await;
         assert_eq!((board.state().problem, board.state().failures), (None, 1));

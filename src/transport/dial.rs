@@ -81,7 +81,7 @@ impl Dialler<'_> {
     async fn addresses(&self) -> Result<Vec<SocketAddr>, Failure> {
         let (address, port) = (self.endpoint.address(), self.endpoint.port());
         if let Some(stated) = self.config.sockets.overrides.of(address, port) {
-            return Ok(interleaved(stated.to_vec(), port));
+            return Ok(self.turned(interleaved(stated.to_vec(), port)));
         }
         if let Some(found) = scoped(address, port) {
             return found.map(|address| vec![address]);
@@ -92,7 +92,11 @@ impl Dialler<'_> {
             self.config.stripe.count(by_answer(&addresses), 1);
         }
         let addresses = interleaved(addresses?, port);
-        Ok(turned(addresses, self.config.turn.load(Ordering::Relaxed)))
+        Ok(self.turned(addresses))
+    }
+
+    fn turned(&self, addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
+        turned(addresses, self.config.turn.load(Ordering::Relaxed))
     }
 
     async fn connect(&self, addresses: Vec<SocketAddr>, left: Duration) -> Result<Stream, Failure> {

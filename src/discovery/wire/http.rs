@@ -133,7 +133,8 @@ impl HttpClient {
     pub async fn awaited<T>(&self, teller: &Teller, asked: impl Future<Output = T>) -> T {
         let mut asked = pin!(asked);
         let turns = u32::try_from(self.servers.len()).unwrap_or(u32::MAX);
-        let patience = self.connect_timeout().saturating_mul(turns) + self.connect_timeout() / 2;
+        let limit = self.connect_timeout();
+        let patience = limit.saturating_mul(turns).saturating_add(limit / 2);
         match timeout(patience, asked.as_mut()).await {
             Ok(answer) => answer,
             Err(_) => {
@@ -525,6 +526,42 @@ const TOKEN_AGE: Duration = Duration::from_secs(55);
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn a_names_address_that_takes_connections_and_never_answers_makes_way_for_the_next() {
+        use tokio::io::{AsyncReadExt, AsyncWriteExt};
+        let hung = tokio::net::TcpListener::bind("127.0.0.2:0").await.unwrap();
+        let port = hung.local_addr().unwrap().port();
+        let well = tokio::net::TcpListener::bind(("127.0.0.3", port)).await.unwrap();
+        let answers = async {
+            loop {
+                let (mut stream, _) = well.accept().await.unwrap();
+                let _ = stream.read(&mut [0; 1000]).await.unwrap();
+                stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await.unwrap();
+            }
+        };
+        let ground = Ground::for_tests();
+        let silence = Duration::from_millis(200);
+        let registry = RegistryConfig { silence, connect_timeout: silence, ..Default::default() };
+        let memory = Arc::new(Memory::default());
+        // As in the sessions of one source.
+        let ask = || async {
+            let mut config = DirectConfig::clone(&*connections(&registry, &ground, &memory)?);
+            let overrides = format!("reg.test:{port}:127.0.0.2,127.0.0.3");
+            config.sockets.overrides = overrides.parse().unwrap();
+            let servers = vec![Arc::new(Endpoint::new(Host::new("reg.test", port)))];
+            let form = TokenForm::Bearer;
+            let http = HttpClient::over(Arc::new(config), servers, &registry, form, &memory);
+            http.get("/", &HeaderMap::new()).await.map(|answer| answer.status)
+        };
+        let asked = async {
+            let ended = ask().await.unwrap_err();
+            assert!(matches!(&ended, Ended::Failed(why) if why.contains("no answer")), "{ended:?}");
+            assert_eq!(ask().await.unwrap(), StatusCode::OK);
+            assert_eq!(ask().await.unwrap(), StatusCode::OK);
+        };
+        tokio::select! { () = asked => {}, () = answers => {} }
+    }
 
     #[test]
     fn p17_a_tokens_file_is_read_again_after_55_seconds_and_when_it_is_refused() {

@@ -229,3 +229,30 @@ fn ended(status: Status) -> Ended {
         false => Ended::Failed(format!("the stream ended: {}", status.text())),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_server_that_wants_fewer_pings_is_understood() {
+        let (near, far) = tokio::io::duplex(1 << 16);
+        let server = async {
+            let mut connection = h2::server::handshake(far).await.unwrap();
+            let _call = connection.accept().await.unwrap().unwrap();
+            connection.abrupt_shutdown(Reason::ENHANCE_YOUR_CALM);
+            while connection.accept().await.is_some() {}
+        };
+        let target = Target { origin: "http://a", path: "/b", authorization: None };
+        let second = Duration::from_secs(1);
+        let pings = Pings { every: 60 * second, patience: 60 * second };
+        let work = |mut stream: Stream| async move {
+            stream.next().await.map_or_else(|ended| ended, |_| closed())
+        };
+        let client = call(near, target, pings, || {}, work);
+        let (ended, ()) =
+            timeout(10 * second, async { tokio::join!(client, server) }).await.unwrap();
+        assert!(is_too_many_pings(&ended), "{ended:?}");
+        assert!(!is_too_many_pings(&closed()));
+    }
+}

@@ -146,7 +146,7 @@ impl Xds {
     fn pings(&self) -> Pings {
         let silence = self.registry.silence;
         let doublings = self.doublings.load(Ordering::Relaxed).min(MOST_DOUBLINGS);
-        Pings { every: silence / 3 * (1 << doublings), patience: silence / 3 * 2 }
+        Pings { every: (silence / 3).saturating_mul(1 << doublings), patience: silence / 3 * 2 }
     }
 
     /// Asks, and takes or refuses each answer. `holds` says whether the last one that names the cluster was taken: then a
@@ -217,5 +217,24 @@ impl Xds {
             false => assignment::hosts(&assignment).tell(teller),
         }
         Ok(true)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_resource_is_read_with_and_without_its_wrapping() {
+        let web = ClusterLoadAssignment { cluster_name: "web".to_owned(), endpoints: Vec::new() };
+        let any =
+            |kind: &str, value: Vec<u8>| Any { type_url: kind.to_owned(), value: value.into() };
+        let bare = any(ASSIGNMENT, web.encode_to_vec());
+        let wrapped = Wrapped { resource: Some(bare.clone()) }.encode_to_vec();
+        assert_eq!(assignment(&bare), Ok(web.clone()));
+        assert_eq!(assignment(&any(WRAPPED, wrapped)), Ok(web));
+        for wrong in [any("other", Vec::new()), any(WRAPPED, Vec::new()), any(WRAPPED, vec![255])] {
+            assert!(assignment(&wrong).is_err(), "{wrong:?}");
+        }
     }
 }
