@@ -135,7 +135,8 @@ impl Follower<'_> {
     fn tell(&mut self, list: Option<u32>) {
         let size = if list.is_some() { Size::Some } else { Size::None };
         self.lists.tell(list, size, self.now());
-        self.told_at.get_or_insert(self.queue.now());
+        let now = self.queue.now();
+        self.told_at.get_or_insert(now);
         self.words += 1;
         self.log.told.push((self.queue.now(), list));
     }
