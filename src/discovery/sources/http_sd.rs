@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ::http::{HeaderMap, HeaderValue, StatusCode, header};
+use rand::RngExt;
 
 use crate::discovery::config::{ProviderConfig, RegistryConfig};
 use crate::discovery::ground::Ground;
@@ -12,6 +13,7 @@ use crate::discovery::scheme::Scheme;
 use crate::discovery::source::{Ended, Source, Teller};
 use crate::discovery::wire::http::{self, HttpClient, TokenForm};
 use crate::discovery::wire::{Groups, Memory};
+use crate::runtime::entropy::with_rng;
 
 pub(in crate::discovery) const SCHEME: Scheme = Scheme {
     name: "http+sd",
@@ -73,6 +75,13 @@ struct Document {
     groups: Groups,
 }
 
+impl Document {
+    /// Up to a tenth shorter than it may be, so that clients that started together do not ask together for ever.
+    fn pause(&self) -> Duration {
+        with_rng(|rng| rng.random_range(self.refresh - self.refresh / 10..=self.refresh))
+    }
+}
+
 impl Fetch for Document {
     fn fetch<'a>(&'a mut self, _: &'a Ground, teller: &'a Teller) -> Fetching<'a> {
         Box::pin(async move {
@@ -100,12 +109,12 @@ impl Fetch for Document {
             let entries = self.groups.read(&answer.body);
             let entries = entries.map_err(|why| Ended::Failed(format!("the document is {why}")))?;
             let Some(entries) = entries else {
-                return Ok(Fetched { hosts: None, pause: self.refresh });
+                return Ok(Fetched { hosts: None, pause: self.pause() });
             };
             entries.skipped.tell(teller);
             match entries.unusable() {
                 Some(problem) => Err(Ended::Failed(problem)),
-                None => Ok(Fetched { hosts: Some(entries.hosts), pause: self.refresh }),
+                None => Ok(Fetched { hosts: Some(entries.hosts), pause: self.pause() }),
             }
         })
     }
