@@ -75,7 +75,17 @@ impl Source for Consul {
     }
 
     fn describe(&self) -> String {
-        format!("consul://{}/{}", self.authority, self.service)
+        let (mut text, mut mark) = (format!("consul://{}/{}", self.authority, self.service), '?');
+        let ConsulConfig { datacenter, tag, passing } = &self.config;
+        let passing = passing.then(|| "true".to_owned());
+        let stated = [("datacenter", datacenter), ("passing", &passing), ("tag", tag)];
+        for (key, value) in
+            stated.into_iter().filter_map(|(key, value)| Some((key, value.as_ref()?)))
+        {
+            text += &format!("{mark}consul_{key}={value}");
+            mark = '&';
+        }
+        text
     }
 }
 

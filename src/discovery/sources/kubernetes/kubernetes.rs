@@ -91,7 +91,9 @@ impl Source for Kubernetes {
     }
 
     fn describe(&self) -> String {
-        format!("k8s://{}/{}", self.namespace.as_deref().unwrap_or_default(), self.service)
+        let port = self.kubernetes.port.as_ref().map(|port| format!("?port={port}"));
+        let (namespace, port) = (self.namespace.as_deref().unwrap_or_default(), port.as_deref());
+        format!("k8s://{namespace}/{}{}", self.service, port.unwrap_or_default())
     }
 }
 
