@@ -319,12 +319,16 @@ fn p23_garbage_is_told_and_the_list_stays() {
         eventually("the change is seen", ms(5000), || balancer.count() == number);
     }
     for bytes in [b"{}{".to_vec(), deep] {
+        let api = KubeApi::start();
+        api.put("web-1", &[ready("10.0.0.1")], 80);
+        let balancer = ready_over(&api, "");
+        eventually("it watches", ms(5000), || api.watches() == 1);
         api.fault(Fault::List(bytes));
         api.end_streams(true);
         eventually("it is told", ms(5000), || {
             balancer.list_error().is_some_and(|it| it.contains("JSON") || it.contains("document"))
         });
-        assert_eq!(balancer.count(), 5, "the list stays");
+        assert_eq!(balancer.count(), 1, "the list stays");
         eventually("it is over", ms(10_000), || balancer.list_error().is_none());
     }
 }
