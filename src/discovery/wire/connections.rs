@@ -33,20 +33,21 @@ pub fn connections(
         (None, None) => None,
         _ => return Err(Ended::Refused("cert_file and key_file go together".to_owned())),
     };
-    connections_over(config, ground, memory)
+    connections_over("ca_file, cert_file or key_file", config, ground, memory)
 }
 
-/// The connections to a registry with TLS that is not in files of its own.
+/// The connections to a registry with TLS that is not in files of its own; `named` says what it comes from.
 ///
 /// # Errors
 /// It is not what it is to be.
 pub fn connections_over(
+    named: &str,
     config: TlsConfig,
     ground: &Ground,
     memory: &Memory,
 ) -> Result<Arc<DirectConfig>, Ended> {
     let tls =
-        Tls::new(config, None).map_err(|problem| Ended::Refused(format!("tls: {problem}")))?;
+        Tls::new(config, None).map_err(|problem| Ended::Refused(format!("{named}: {problem}")))?;
     Ok(Arc::new(DirectConfig {
         tls: Arc::new(tls),
         resolver: Arc::clone(ground.resolver()),

@@ -19,6 +19,8 @@ use crate::transport::TlsConfig;
 
 /// Where a pod finds its account.
 const ACCOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
+/// What the server's authority and the client's certificate come from.
+const FILES: &str = "ca_file, cert_file, key_file or the kubeconfig's certificates";
 /// The API server as pods know it.
 const IN_CLUSTER: &str = "https://kubernetes.default.svc";
 
@@ -63,7 +65,7 @@ impl Server {
             }
         };
         let servers = vec![Arc::new(server)];
-        let (config, form) = (connections_over(tls, ground, memory)?, TokenForm::Bearer);
+        let (config, form) = (connections_over(FILES, tls, ground, memory)?, TokenForm::Bearer);
         let http = HttpClient::over(config, servers, &registry, form, memory);
         Ok(Self { http, prefix, namespace: access.namespace })
     }
@@ -116,7 +118,11 @@ fn in_cluster() -> Result<Access, Ended> {
 
 /// The server of a URL, and its path.
 fn server(access: &Access) -> Result<(Endpoint, String), Ended> {
-    let wrong = || refused("the server is no URL such as https://host:port");
+    let wrong = || {
+        refused(
+            "the server, of kubernetes_server or the kubeconfig, is no URL such as https://host:port",
+        )
+    };
     let url = Url::parse(&access.server).map_err(|_| wrong())?;
     let scheme = match url.scheme() {
         "http" => Scheme::Http,
