@@ -121,6 +121,48 @@ fn p14_an_index_of_zero_or_lower_than_before_begins_anew_and_is_asked_for_once_a
     assert!(Duration::from_millis(wait.parse().unwrap()) * 17 / 16 <= ms(60_000), "{wait}");
 }
 
+/// The same answer again, which says that Consul lives, hides it no more than the next one does.
+#[test]
+fn p15_instances_of_which_none_can_be_used_keep_the_last_list_and_are_told() {
+    let body = |port: &str| {
+        format!(
+            r#"[{{"Node": {{}}, "Service": {{"Address": "127.0.0.1", "Port": {port}}}, "Checks": []}}]"#
+        )
+    };
+    let server = Server::new(move |seen| {
+        let port = if seen.number == 0 { "1" } else { "0" };
+        Reply::text(200, &body(port)).header("x-consul-index", "7")
+    });
+    let balancer = ready(&format!("consul://127.0.0.1:{}/web?empty_hold=0s", server.port()));
+    eventually("it is told", SOON, || balancer.list_error().is_some());
+    let told = balancer.list_error().unwrap();
+    assert_eq!(told, "the only entry is unusable: its port is not valid");
+    let asked = server.request_count();
+    eventually("it is asked again", SOON, || server.request_count() > asked + 1);
+    assert!(balancer.list_error().is_some());
+    sees(&balancer, &[1], ms(0));
+}
+
+#[test]
+fn p2_a_first_question_that_hangs_goes_to_the_next_server_as_well_and_is_told() {
+    let body = r#"[{"Node": {}, "Service": {"Address": "127.0.0.1", "Port": 1}, "Checks": []}]"#;
+    let hung = Server::always(Reply::Begin(Vec::new()));
+    // It holds back what has an index.
+    let well = Server::new(move |seen| match seen.path.contains("index=") {
+        true => Reply::text(200, body).after(ms(60_000)),
+        false => Reply::text(200, body).header("x-consul-index", "7"),
+    });
+    let servers = format!("127.0.0.1:{},127.0.0.1:{}", hung.port(), well.port());
+    for _ in 0..6 {
+        let balancer = ready(&format!("consul://{servers}/web?connect_timeout=300ms"));
+        sees(&balancer, &[1], ms(0));
+    }
+    let url = format!("consul://127.0.0.1:{}/web?connect_timeout=300ms", hung.port());
+    let failure = Balancer::round_robin(&Provider::from_url(&url).unwrap()).wait_ready(ms(2000));
+    let told = failure.unwrap_err().message;
+    assert!(told.contains("no answer"), "{told}");
+}
+
 #[test]
 fn an_empty_value_in_the_metadata_of_a_service_is_none() {
     let body = r#"[{"Node": {}, "Checks": [], "Service": {"Address": "127.0.0.1", "Port": 1,

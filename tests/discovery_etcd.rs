@@ -80,6 +80,21 @@ fn the_last_list_before_an_empty_one_serves_through_its_hold() {
 }
 
 #[test]
+fn a_prefix_is_taken_as_it_is_where_it_is_given() {
+    let etcd = Etcd::shared();
+    // As etcd's own naming for gRPC writes it.
+    etcd.put("bare/web/e1", r#"{"Op": 0, "Addr": "127.0.0.1:1", "Metadata": null}"#);
+    etcd.put("/bare/web/e2", &entry(2));
+    etcd.put("bare/web2/e3", &entry(3));
+    let of = |more: &str| etcd.url("", more).replace("/?", "?");
+    sees(&ready(&of("?etcd_prefix=bare/web/")), &[1], SOON);
+    sees(&ready(&of("?etcd_prefix=bare/web")), &[1, 3], SOON);
+    sees(&ready(&etcd.url("bare/web", "")), &[2], SOON);
+    let provider = Provider::from_url(&of("?etcd_prefix=bare/web/")).unwrap();
+    assert!(provider.describe().ends_with("?etcd_prefix=bare/web/"), "{}", provider.describe());
+}
+
+#[test]
 fn large_weights_keep_their_ratios() {
     let (etcd, fleet) = (Etcd::shared(), Fleet::of(2));
     for (port, weight) in fleet.ports().iter().zip([100_000, 300_000]) {
@@ -226,6 +241,62 @@ fn p2_a_registry_that_stands_still_fails_no_call_and_is_noticed() {
     etcd.put("/web/b", &entry(2));
     let seen = sees(&balancer, &[server.port(), 2], SOON);
     eprintln!("etcd: stopped, noticed after {noticed:?} of 1 s silence; back, seen after {seen:?}");
+}
+
+/// Its watch takes nothing from the others and would stay silent for ever.
+#[test]
+fn p2_a_member_that_is_cut_off_from_the_quorum_is_left_for_another() {
+    const LIST: &str =
+        r#"{"header":{"revision":"3"},"kvs":[{"key":"L3dlYi9h","value":"MTI3LjAuMC4xOjE="}]}"#;
+    const NEWER: &str =
+        r#"{"header":{"revision":"4"},"kvs":[{"key":"L3dlYi9h","value":"MTI3LjAuMC4xOjI="}]}"#;
+    const CHANGE: &str = r#"{"result":{"header":{"revision":"4"},"events":[{"kv":{"key":"L3dlYi9h","mod_revision":"4","value":"MTI3LjAuMC4xOjI="}}]}}"#;
+    const NO_LEADER: &str = r#"{"error":{"grpc_code":14,"message":"etcdserver: no leader"}}"#;
+    let created = |end: &str| {
+        let text = format!(r#"{{"result":{{"header":{{"revision":"4"}},"created":true}}}}{end}"#);
+        Reply::Begin(format!("HTTP/1.1 200 OK\r\ncontent-length: 999\r\n\r\n{text}\n").into_bytes())
+    };
+    for is_lost_at_once in [true, false] {
+        let majority = Server::new(move |seen| match seen.path.as_str() {
+            "/v3/kv/range" => Reply::text(200, NEWER),
+            _ => created(&format!("\n{CHANGE}")),
+        });
+        let minority = Server::new(move |seen| match seen.path.as_str() {
+            "/v3/kv/range" if seen.number == 0 => Reply::text(200, LIST),
+            "/v3/kv/range" => Reply::text(503, NO_LEADER),
+            // Told in the stream, or by what the quorum is asked for behind a watch that was silent.
+            _ if is_lost_at_once && seen.header("grpc-metadata-hasleader") == Some("true") => {
+                created(&format!("\n{NO_LEADER}"))
+            }
+            _ => created(""),
+        });
+        let servers = format!("127.0.0.1:{},127.0.0.1:{}", minority.port(), majority.port());
+        let balancer = balancer(&format!("etcd://{servers}/web?silence=2s&connect_timeout=2s"));
+        balancer.wait_ready(SOON).unwrap();
+        sees(&balancer, &[2], SOON);
+    }
+}
+
+#[test]
+fn p15_values_of_which_none_can_be_used_keep_the_last_list_and_are_told() {
+    let etcd = Etcd::shared();
+    etcd.put(&key("mistake", "a"), &entry(1));
+    let balancer = ready(&etcd.url("mistake", "?empty_hold=0s&silence=1s"));
+    etcd.put(&key("mistake", "a"), "s3cret");
+    eventually("it is told", SOON, || balancer.list_error().is_some());
+    let told = balancer.list_error().unwrap();
+    assert_eq!(told, "the only entry is unusable: without a port");
+    // Also while the watch is opened anew, and says that it stands.
+    let begun = Instant::now();
+    while begun.elapsed() < ms(2500) {
+        assert!(balancer.list_error().is_some() && balancer.count() == 1);
+        thread::sleep(ms(5));
+    }
+    etcd.put(&key("mistake", "a"), &entry(2));
+    sees(&balancer, &[2], SOON);
+    assert_eq!(balancer.list_error(), None);
+    etcd.delete(&key("mistake", "a"));
+    sees(&balancer, &[], SOON);
 }
 
 #[test]

@@ -81,10 +81,41 @@ fn p15_entries_that_are_left_out_are_told_to_the_log() {
     eventually("it is told", SOON, || *said.lock().unwrap() == [first.clone()]);
     replace(&path, "127.0.0.1:1\n127.0.0.1:2\n");
     sees(&balancer, &[1, 2], SOON);
-    replace(&path, "# web\n\n127.0.0.1:1\n127.0.0.1 80\n127.0.0.1:2\n");
+    replace(&path, "# web\n\n127.0.0.1:3\n127.0.0.1 80\n");
     let second = warned("1 entry of the provider's list is left out: line 4: without a port");
     eventually("it is told", SOON, || *said.lock().unwrap() == [first.clone(), second.clone()]);
     drop(client);
+}
+
+/// As after a change of their form by mistake.
+#[test]
+fn p15_entries_of_which_none_can_be_used_keep_the_last_list_and_are_told() {
+    let folder = Folder::new();
+    let path = folder.file("web", "127.0.0.1:1\n127.0.0.1:2\n");
+    let balancer = ready(&format!("{}?empty_hold=0s", file_url(&path)));
+    replace(&path, "- targets: [\"127.0.0.1:1\"]\n- targets: []\n");
+    eventually("it is told", SOON, || balancer.list_error().is_some());
+    let told = balancer.list_error().unwrap();
+    assert!(told.starts_with("all 2 entries are unusable: "), "{told}");
+    sees(&balancer, &[1, 2], ms(0));
+    replace(&path, "127.0.0.1:2\n");
+    sees(&balancer, &[2], SOON);
+    assert_eq!(balancer.list_error(), None);
+    replace(&path, "# nobody\n");
+    sees(&balancer, &[], SOON);
+
+    let document = Arc::new(Mutex::new(group(&[1])));
+    let told = Arc::clone(&document);
+    let server = Server::new(move |_| Reply::text(200, &told.lock().unwrap()));
+    let url = format!("http+sd://127.0.0.1:{}/sd?refresh=100ms&empty_hold=0s", server.port());
+    let balancer = ready(&url);
+    *document.lock().unwrap() = r#"[{"targets": ["one"]}, {"targets": ["two"]}]"#.to_owned();
+    eventually("it is told", SOON, || balancer.list_error().is_some());
+    let told = balancer.list_error().unwrap();
+    assert!(told.starts_with("all 2 entries are unusable: "), "{told}");
+    sees(&balancer, &[1], ms(0));
+    *document.lock().unwrap() = group(&[2]);
+    sees(&balancer, &[2], SOON);
 }
 
 #[test]
@@ -313,12 +344,62 @@ fn a_server_that_answers_with_a_fault_of_its_own_is_left_for_the_next() {
     let other = Server::status(502);
     let balancer = Balancer::round_robin(&Provider::from_url(&url(&broken, &other)).unwrap());
     let failure = balancer.wait_ready(ms(1000)).unwrap_err();
-    assert!(failure.message.contains("502"), "{}", failure.message);
-    // What a server refuses the others would refuse too.
+    assert!(failure.message.contains("status 50"), "{}", failure.message);
+    // Nor is one that is busy for good, but for a while.
+    for status in [408, 429] {
+        let busy = Server::status(status);
+        sees(&ready(&url(&busy, &well)), &[1], ms(0));
+    }
+    // What a server refuses is refused.
     let refusing = Server::status(404);
-    let balancer = Balancer::round_robin(&Provider::from_url(&url(&refusing, &well)).unwrap());
+    let balancer = Balancer::round_robin(&Provider::from_url(&url(&refusing, &broken)).unwrap());
     let failure = balancer.wait_ready(SOON).unwrap_err();
     assert!(failure.message.contains("404"), "{}", failure.message);
+}
+
+#[test]
+fn p18_a_server_that_asks_to_be_left_alone_is_asked_again_after_that() {
+    let document = group(&[1]);
+    let server = Server::new(move |seen| match seen.number {
+        0 => Reply::status(429).header("retry-after", "1"),
+        _ => Reply::text(200, &document),
+    });
+    let url = format!("http+sd://127.0.0.1:{}/sd", server.port());
+    let balancer = Balancer::round_robin(&Provider::from_url(&url).unwrap());
+    let _ = balancer.wait_ready(SOON);
+    sees(&balancer, &[1], SOON);
+    let [first, second] = &server.requests()[..] else { panic!() };
+    assert!(second.at - first.at >= ms(1000), "{:?}", second.at - first.at);
+}
+
+#[test]
+fn a_server_that_hangs_is_left_for_the_next_and_one_that_is_slow_is_waited_for() {
+    let (hung, document) = (Server::always(Reply::Begin(Vec::new())), group(&[1]));
+    let well = Server::new(move |_| Reply::text(200, &document));
+    let document = group(&[2]);
+    let slow = Server::new(move |_| Reply::text(200, &document).after(ms(900)));
+    let url = |servers: &[&Server]| {
+        let servers: Vec<_> = servers.iter().map(|it| format!("127.0.0.1:{}", it.port())).collect();
+        format!("http+sd://{}/sd?connect_timeout=300ms", servers.join(","))
+    };
+    // Whichever is asked first.
+    for _ in 0..6 {
+        sees(&ready(&url(&[&hung, &well])), &[1], ms(0));
+    }
+    assert!(hung.request_count() > 0, "it was asked");
+    // It is told as late, and asked once.
+    let balancer = Balancer::round_robin(&Provider::from_url(&url(&[&slow])).unwrap());
+    let _ = balancer.wait_ready(ms(0));
+    eventually("it is told", SOON, || {
+        balancer.list_error().is_some_and(|told| told.contains("no answer for 450ms so far"))
+    });
+    sees(&balancer, &[2], SOON);
+    assert_eq!((balancer.list_error(), slow.request_count()), (None, 1));
+    // Two that are slow are asked both, and the first answer counts.
+    let document = group(&[3]);
+    let other = Server::new(move |_| Reply::text(200, &document).after(ms(900)));
+    let balancer = ready(&url(&[&slow, &other]));
+    assert_eq!(balancer.count(), 1);
 }
 
 /// Opening a pipe waits for its writer, and all that the thread has to do with it.

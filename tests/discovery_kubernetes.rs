@@ -194,6 +194,39 @@ fn p02_p04_a_server_that_ends_stops_or_forgets() {
     eprintln!("kubernetes, p04: the list is right {seen:?} after a restart");
 }
 
+/// As behind a proxy with a limit on quiet streams, or at a server that gives watchers up.
+#[test]
+fn p06_watches_that_end_early_go_on_without_a_list_however_many() {
+    let api = KubeApi::start();
+    api.put("web-1", &[ready("10.0.0.1")], 80);
+    let balancer = ready_over(&api, "");
+    eventually("it watches", ms(5000), || api.watches() == 1);
+    for number in 2..6 {
+        let watches = api.watches();
+        api.end_streams(number % 2 == 0);
+        // While nobody watches.
+        let address = format!("10.0.0.{number}");
+        api.put("web-1", &[ready(&address)], 80);
+        has(&balancer, &[&address]);
+        eventually("it watches", ms(5000), || api.watches() > watches);
+    }
+    let requests = api.requests();
+    let lists = requests.iter().filter(|it| !it.is_watch && !it.target.ends_with("&limit=1"));
+    assert_eq!(lists.count(), 1);
+    assert_eq!(balancer.list_error(), None);
+}
+
+#[test]
+fn a_port_that_no_slice_has_is_told_and_the_last_list_serves() {
+    let api = KubeApi::start();
+    api.put("web-1", &[ready("10.0.0.1")], 80);
+    let url = url(&api, "").replace("port=http", "port=htttp");
+    let wrong = Balancer::round_robin(&Provider::from_url(&url).unwrap());
+    let failure = wrong.wait_ready(ms(5000)).unwrap_err();
+    let expected = "the port htttp is in no slice; there are http (80)";
+    assert!(failure.message.contains(expected), "{}", failure.message);
+}
+
 #[test]
 fn p17_a_token_is_read_again_once_it_is_refused() {
     let (api, folder) = (KubeApi::start(), Folder::new());
@@ -286,12 +319,16 @@ fn p23_garbage_is_told_and_the_list_stays() {
         eventually("the change is seen", ms(5000), || balancer.count() == number);
     }
     for bytes in [b"{}{".to_vec(), deep] {
+        let api = KubeApi::start();
+        api.put("web-1", &[ready("10.0.0.1")], 80);
+        let balancer = ready_over(&api, "");
+        eventually("it watches", ms(5000), || api.watches() == 1);
         api.fault(Fault::List(bytes));
         api.end_streams(true);
         eventually("it is told", ms(5000), || {
             balancer.list_error().is_some_and(|it| it.contains("JSON") || it.contains("document"))
         });
-        assert_eq!(balancer.count(), 5, "the list stays");
+        assert_eq!(balancer.count(), 1, "the list stays");
         eventually("it is over", ms(10_000), || balancer.list_error().is_none());
     }
 }

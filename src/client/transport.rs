@@ -149,6 +149,7 @@ fn direct(
         },
         siblings: (driver == Driver::Shard).then(|| core.wiring.siblings()),
         sockets: config.sockets.clone(),
+        turn: Arc::default(),
         stripe,
         trace: core.hooks.on_wire.clone(),
     }

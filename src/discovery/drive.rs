@@ -32,7 +32,7 @@ pub(super) async fn drive(
     let mut driver = Driver::new(board, freshness, kept);
     loop {
         let teller = Teller::after(board.latest().as_ref());
-        driver.has_told = false;
+        driver.told_at = None;
         let ended = driver.session(source.watch(ground, &teller), &teller).await;
         let pause = driver.ended(ended);
         driver.pause(pause).await;
@@ -50,8 +50,8 @@ struct Driver<'a> {
     /// The list that was taken away for its age.
     stale: Option<Arc<Listing>>,
     backoff: SourceBackoff,
-    /// Whether the session under way has told a list.
-    has_told: bool,
+    /// When the session under way told its first list.
+    told_at: Option<Instant>,
 }
 
 /// What happens first.
@@ -72,7 +72,7 @@ impl<'a> Driver<'a> {
             lists: Freshness::new(freshness),
             stale: None,
             backoff: SourceBackoff::default(),
-            has_told: false,
+            told_at: None,
         };
         driver.begin(clock::now());
         driver
@@ -183,8 +183,7 @@ impl<'a> Driver<'a> {
                 };
                 self.lists.tell(hosts, size, now);
                 self.board.note(|state| state.empty_for = empty_for.map(Into::into));
-                self.has_told = true;
-                self.backoff.succeed();
+                self.told_at.get_or_insert(now);
             }
             None => self.confirm(now),
         }
@@ -250,15 +249,22 @@ impl<'a> Driver<'a> {
     /// Notes how a session ended; how long to wait before the next.
     fn ended(&mut self, ended: Ended) -> Duration {
         self.lists.interrupt();
-        let backoff = &mut self.backoff;
+        let (backoff, now) = (&mut self.backoff, clock::now());
+        if let Some(at) = self.told_at {
+            backoff.lasted(now.saturating_duration_since(at));
+        }
         let (problem, is_refused, pause) = match ended {
-            Ended::Expired if self.has_told => return backoff.after_expiry(clock::now()),
+            Ended::Expired if self.told_at.is_some() => return backoff.after_expiry(now),
             Ended::Expired => {
                 let pause = entropy::with_rng(|rng| backoff.after_failure(rng));
                 ("ended before it told a list".to_owned(), false, pause)
             }
             Ended::Failed(problem) => {
                 (problem, false, entropy::with_rng(|rng| backoff.after_failure(rng)))
+            }
+            Ended::Busy { problem, wait } => {
+                let pause = entropy::with_rng(|rng| backoff.after_failure(rng));
+                (problem, false, wait + pause)
             }
             Ended::Refused(problem) => {
                 (problem, true, entropy::with_rng(|rng| backoff.after_refusal(rng)))
@@ -343,6 +349,14 @@ mod tests {
         assert!(took < Duration::from_millis(200), "{took:?}");
         assert_eq!((board.state().problem, board.state().failures), (None, 0));
         assert_eq!(board.latest().unwrap().hosts.len(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_registry_that_asks_to_be_left_alone_is() {
+        let wait = Duration::from_millis(300);
+        let (board, took) = driven(vec![Ended::Busy { problem: "busy".to_owned(), wait }]).await;
+        assert!(took >= wait, "{took:?}");
+        assert_eq!((board.state().is_refused, board.state().failures), (false, 1));
     }
 
     #[tokio::test]

@@ -6,6 +6,7 @@ use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Poll, Waker};
+use std::time::Duration;
 
 use super::ground::Ground;
 use super::listing::Listing;
@@ -46,6 +47,13 @@ pub enum Ended {
     /// The registry could not be reached or did not answer as it should; the text says why. The next session begins
     /// after a pause that grows up to 32 s.
     Failed(String),
+    /// The same where the registry says for how long it is to be left alone; the pause comes behind that.
+    Busy {
+        /// Why the session ended.
+        problem: String,
+        /// For how long.
+        wait: Duration,
+    },
     /// The registry refuses what it is asked, for credentials or a configuration that hurry does not mend: the next
     /// session begins after 16 to 32 s, and calls that have no list fail at once with this text.
     Refused(String),
@@ -74,9 +82,18 @@ pub struct Told {
 /// What a session tells by. Cheap: telling replaces what was told and not taken.
 #[derive(Debug, Default)]
 pub struct Teller {
-    told: Mutex<(Told, Option<Waker>)>,
+    told: Mutex<Telling>,
     /// The list that served as the session began, which is not kept for it.
     serving: Weak<Listing>,
+}
+
+/// What is told, and who waits for it.
+#[derive(Debug, Default)]
+struct Telling {
+    told: Told,
+    waker: Option<Waker>,
+    /// Whether the last answer had entries and none that can be used: that it still holds is no news of a list.
+    is_unusable: bool,
 }
 
 impl Teller {
@@ -105,7 +122,8 @@ impl Teller {
     }
 
     fn tell_list(&self, hosts: Vec<Arc<Host>>, empty_for: Option<String>) {
-        self.tell(|told| {
+        self.tell(|Telling { told, is_unusable, .. }| {
+            *is_unusable = false;
             told.keep_before(&hosts);
             (told.hosts, told.empty_for) = (Some(hosts), empty_for);
             told.is_meant = false;
@@ -115,7 +133,8 @@ impl Teller {
 
     /// There is no endpoint, and that is no fault of the registry: its answer says so.
     pub fn none(&self) {
-        self.tell(|told| {
+        self.tell(|Telling { told, is_unusable, .. }| {
+            *is_unusable = false;
             (told.hosts, told.before_empty) = (Some(Vec::new()), None);
             told.empty_for = None;
             told.is_meant = true;
@@ -125,7 +144,10 @@ impl Teller {
 
     /// What was told last holds still: a heartbeat, or an answer without a change.
     pub fn alive(&self) {
-        self.tell(|told| {
+        self.tell(|Telling { told, is_unusable, .. }| {
+            if *is_unusable {
+                return;
+            }
             told.is_alive = true;
             told.problem = None;
         });
@@ -133,16 +155,23 @@ impl Teller {
 
     /// There should be a list and is none, for a reason that the session waits to see gone; the last list serves on.
     pub fn failing(&self, problem: impl Into<String>) {
-        self.tell(|told| {
+        self.tell(|Telling { told, .. }| {
             told.is_alive = false;
             told.problem = Some(problem.into());
         });
     }
 
+    /// There are entries and none that can be used, which is a fault of theirs: the last list serves on until one comes,
+    /// however alive the registry is.
+    pub fn unusable(&self, problem: impl Into<String>) {
+        self.failing(problem);
+        self.tell(|telling| telling.is_unusable = true);
+    }
+
     /// An entry was passed over. `problem` says what is wrong with it and never shows its value, which may be a secret;
     /// a key, a file's name and a line number are fine.
     pub fn skipped(&self, problem: &str) {
-        self.tell(|told| {
+        self.tell(|Telling { told, .. }| {
             let before = told.skipped.take().map_or(0, |(count, _)| count);
             told.skipped = Some((before + 1, problem.to_owned()));
         });
@@ -150,32 +179,33 @@ impl Teller {
 
     /// What was told since this was last asked.
     pub fn take(&self) -> Option<Told> {
-        let mut told = self.lock();
-        (!told.0.is_empty()).then(|| std::mem::take(&mut told.0))
+        let mut telling = self.lock();
+        (!telling.told.is_empty()).then(|| std::mem::take(&mut telling.told))
     }
 
     /// The same, where it waits until there is something.
     pub async fn taken(&self) -> Told {
         poll_fn(|cx| {
-            let mut told = self.lock();
-            if told.0.is_empty() {
-                told.1 = Some(cx.waker().clone());
+            let mut telling = self.lock();
+            if telling.told.is_empty() {
+                telling.waker = Some(cx.waker().clone());
                 return Poll::Pending;
             }
-            Poll::Ready(std::mem::take(&mut told.0))
+            Poll::Ready(std::mem::take(&mut telling.told))
         })
         .await
     }
 
-    fn tell(&self, tell: impl FnOnce(&mut Told)) {
-        let mut told = self.lock();
-        tell(&mut told.0);
-        let waker = told.1.take();
-        drop(told);
+    fn tell(&self, tell: impl FnOnce(&mut Telling)) {
+        let mut telling = self.lock();
+        tell(&mut telling);
+        let is_news = !telling.told.is_empty();
+        let waker = telling.waker.take_if(|_| is_news);
+        drop(telling);
         waker.into_iter().for_each(Waker::wake);
     }
 
-    fn lock(&self) -> MutexGuard<'_, (Told, Option<Waker>)> {
+    fn lock(&self) -> MutexGuard<'_, Telling> {
         self.told.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -209,9 +239,26 @@ mod tests {
         let told = teller.taken().await;
         assert_eq!(told.hosts.unwrap()[0].address, "b");
         assert_eq!(told.skipped, Some((2, "line 9: no port".to_owned())));
-        let waits = tokio::time::timeout(std::time::Duration::from_millis(5), teller.taken()).await;
+        let waits = tokio::time::timeout(Duration::from_millis(5), teller.taken()).await;
         assert!(waits.is_err());
     }
+
+    #[test]
+    fn entries_of_which_none_can_be_used_are_no_list_until_one_comes() {
+        let teller = Teller::default();
+        teller.unusable("all 2 entries are unusable: no port");
+        teller.alive();
+        let told = teller.take().unwrap();
+        assert_eq!((told.hosts, told.is_alive), (None, false));
+        assert_eq!(told.problem.as_deref(), Some("all 2 entries are unusable: no port"));
+        teller.alive();
+        assert!(teller.take().is_none(), "the registry lives, and has no list");
+        teller.list(vec![Arc::new(Host::new("a", 1))]);
+        teller.alive();
+        let told = teller.take().unwrap();
+        assert_eq!((told.hosts.map(|it| it.len()), told.is_alive), (Some(1), true));
+    }
+
     #[test]
     fn the_list_that_an_empty_one_replaced_is_told_with_it() {
         let (teller, some) = (Teller::default(), || vec![Arc::new(Host::new("a", 1))]);

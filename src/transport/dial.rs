@@ -5,6 +5,7 @@ use std::io;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV6};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
@@ -80,7 +81,7 @@ impl Dialler<'_> {
     async fn addresses(&self) -> Result<Vec<SocketAddr>, Failure> {
         let (address, port) = (self.endpoint.address(), self.endpoint.port());
         if let Some(stated) = self.config.sockets.overrides.of(address, port) {
-            return Ok(interleaved(stated.to_vec(), port));
+            return Ok(self.turned(interleaved(stated.to_vec(), port)));
         }
         if let Some(found) = scoped(address, port) {
             return found.map(|address| vec![address]);
@@ -90,8 +91,12 @@ impl Dialler<'_> {
         if address.parse::<IpAddr>().is_err() {
             self.config.stripe.count(by_answer(&addresses), 1);
         }
-        let addresses = addresses?;
-        Ok(interleaved(addresses, port))
+        let addresses = interleaved(addresses?, port);
+        Ok(self.turned(addresses))
+    }
+
+    fn turned(&self, addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
+        turned(addresses, self.config.turn.load(Ordering::Relaxed))
     }
 
     async fn connect(&self, addresses: Vec<SocketAddr>, left: Duration) -> Result<Stream, Failure> {
@@ -192,6 +197,13 @@ fn interleaved(addresses: Vec<IpAddr>, port: u16) -> Vec<SocketAddr> {
             }
         }
     }
+}
+
+/// The addresses from the one on whose turn it is, those before it last.
+fn turned(mut addresses: Vec<SocketAddr>, turn: usize) -> Vec<SocketAddr> {
+    let first = turn % addresses.len().max(1);
+    addresses.rotate_left(first);
+    addresses
 }
 
 /// The first connection to stand; the next address starts after a delay, or when another failed.
@@ -344,6 +356,16 @@ mod tests {
         let order: Vec<String> = order.iter().map(|address| address.ip().to_string()).collect();
         assert_eq!(order, ["::1", "1.1.1.1", "::2", "::3"]);
         assert!(interleaved(vec![], 80).is_empty());
+    }
+
+    #[test]
+    fn each_address_has_its_turn_to_be_the_first() {
+        let addresses = interleaved(ips(&["10.0.0.1", "10.0.0.2", "10.0.0.3"]), 80);
+        let firsts = (0..4).map(|turn| turned(addresses.clone(), turn)[0].ip().to_string());
+        let expected = ["10.0.0.1", "10.0.0.2", "10.0.0.3", "10.0.0.1"];
+        assert_eq!(firsts.collect::<Vec<_>>(), expected);
+        assert_eq!(turned(addresses.clone(), 2)[1..], addresses[..2]);
+        assert!(turned(vec![], 5).is_empty());
     }
 
     #[tokio::test]

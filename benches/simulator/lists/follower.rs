@@ -56,6 +56,8 @@ struct Follower<'a> {
     backoff: SourceBackoff,
     draws: Draws,
     is_open: bool,
+    /// When the session told its first list.
+    told_at: Option<Nanos>,
     session: u32,
     words: u32,
     /// What applies, also when it was taken away.
@@ -74,6 +76,7 @@ pub(crate) fn follow(registry: &Registry, config: FreshnessConfig, seed: u64, un
         backoff: SourceBackoff::default(),
         draws: Draws::new(seed),
         is_open: false,
+        told_at: None,
         session: 0,
         words: 0,
         last: None,
@@ -132,7 +135,8 @@ impl Follower<'_> {
     fn tell(&mut self, list: Option<u32>) {
         let size = if list.is_some() { Size::Some } else { Size::None };
         self.lists.tell(list, size, self.now());
-        self.backoff.succeed();
+        let now = self.queue.now();
+        self.told_at.get_or_insert(now);
         self.words += 1;
         self.log.told.push((self.queue.now(), list));
     }
@@ -150,6 +154,9 @@ impl Follower<'_> {
     fn end(&mut self, ended: Ended) {
         self.is_open = false;
         self.lists.interrupt();
+        if let Some(at) = self.told_at.take() {
+            self.backoff.lasted(self.now().duration_since(self.clock.at(at)));
+        }
         let pause = match ended {
             Ended::Expired => self.backoff.after_expiry(self.now()),
             Ended::Failed => self.backoff.after_failure(&mut self.draws),

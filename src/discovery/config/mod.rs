@@ -3,6 +3,7 @@
 mod consul;
 mod dns;
 mod entry;
+mod etcd;
 mod http_sd;
 mod kubernetes;
 mod registry;
@@ -14,6 +15,7 @@ use std::path::PathBuf;
 pub use consul::ConsulConfig;
 pub use dns::{DnsConfig, DnsTransport, Family};
 pub use entry::{EntryConfig, EntryForm, EntryPlace};
+pub use etcd::EtcdConfig;
 pub use http_sd::HttpSdConfig;
 pub use kubernetes::KubernetesConfig;
 pub use registry::{HIDDEN, RegistryConfig, Secret};
@@ -42,6 +44,8 @@ pub struct ProviderConfig {
     pub dns: DnsConfig,
     /// What is taken of the entries of registries that hold keys and values.
     pub entry: EntryConfig,
+    /// Which keys of etcd are wanted.
+    pub etcd: EtcdConfig,
     /// Which instances of Consul are wanted.
     pub consul: ConsulConfig,
     /// How a document is asked for over HTTP.

@@ -23,9 +23,10 @@ pub struct RegistryConfig {
     pub username: Option<String>,
     /// The user's password.
     pub password: Option<Secret>,
-    /// Limit on resolving, TCP and TLS together, and on the head of an answer; default 5 s.
+    /// Limit on resolving, TCP and TLS together, and how long an answer is waited for before another server is asked as
+    /// well; default 5 s.
     pub connect_timeout: Duration,
-    /// For how long a stream may bring nothing before it is taken for dead; default 60 s.
+    /// How long an answer may take, and a stream bring nothing before it is taken for dead; default 60 s.
     pub silence: Duration,
 }
 

@@ -7,7 +7,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{HeaderMap, StatusCode};
+use ::http::{HeaderMap, StatusCode};
 use tokio::time::sleep_until;
 use url::form_urlencoded::byte_serialize;
 
@@ -15,8 +15,8 @@ use crate::discovery::config::{ConsulConfig, ProviderConfig, RegistryConfig};
 use crate::discovery::ground::Ground;
 use crate::discovery::scheme::Scheme;
 use crate::discovery::source::{Ended, Session, Source, Teller, session};
-use crate::discovery::wire::consul;
-use crate::discovery::wire::http::{Answer, HttpClient, TokenForm};
+use crate::discovery::wire::http::{self, Answer, HttpClient, TokenForm};
+use crate::discovery::wire::{Memory, consul};
 use crate::runtime::clock;
 
 pub(in crate::discovery) const SCHEME: Scheme = Scheme {
@@ -55,7 +55,8 @@ fn make(config: &ProviderConfig) -> Result<Arc<dyn Source>, String> {
         return Err(format!("consul: the path names no service; write {}", SCHEME.form));
     }
     let (registry, config) = (config.registry.clone(), config.consul.clone());
-    Ok(Arc::new(Consul { authority: target.authority.clone(), servers, service, config, registry }))
+    let (authority, memory) = (target.authority.clone(), Arc::default());
+    Ok(Arc::new(Consul { authority, servers, service, config, registry, memory }))
 }
 
 #[derive(Debug)]
@@ -65,6 +66,7 @@ struct Consul {
     service: String,
     config: ConsulConfig,
     registry: RegistryConfig,
+    memory: Arc<Memory>,
 }
 
 impl Source for Consul {
@@ -73,20 +75,34 @@ impl Source for Consul {
     }
 
     fn describe(&self) -> String {
-        format!("consul://{}/{}", self.authority, self.service)
+        let (mut text, mut mark) = (format!("consul://{}/{}", self.authority, self.service), '?');
+        let ConsulConfig { datacenter, tag, passing } = &self.config;
+        let passing = passing.then(|| "true".to_owned());
+        let stated = [("datacenter", datacenter), ("passing", &passing), ("tag", tag)];
+        for (key, value) in
+            stated.into_iter().filter_map(|(key, value)| Some((key, value.as_ref()?)))
+        {
+            text += &format!("{mark}consul_{key}={value}");
+            mark = '&';
+        }
+        text
     }
 }
 
 impl Consul {
     async fn session(&self, ground: &Ground, teller: &Teller) -> Result<Infallible, Ended> {
-        let http = HttpClient::new(&self.registry, &self.servers, TokenForm::Bearer, ground)?;
-        let limit = self.registry.silence.saturating_add(self.registry.connect_timeout);
+        let (registry, form) = (&self.registry, TokenForm::Bearer);
+        let http = HttpClient::new(registry, &self.servers, form, ground, &self.memory)?;
         let (mut index, mut instances) = (0, consul::Instances::default());
         loop {
             let begun = clock::now();
-            let answer = http.get(&self.path(index), &HeaderMap::new(), limit).await?;
+            let (path, headers) = (self.path(index), HeaderMap::new());
+            let answer = match index {
+                0 => http.awaited(teller, http.get(&path, &headers)).await?,
+                _ => http.get_held(&path, &headers, registry.silence).await?,
+            };
             if answer.status != StatusCode::OK {
-                return Err(refused(answer.status));
+                return Err(refused(answer.status, &answer.headers));
             }
             index = index_after(index, &answer);
             let not_consul = |why| Ended::Failed(format!("Consul's answer is {why}"));
@@ -129,7 +145,7 @@ fn index_after(before: u64, answer: &Answer) -> u64 {
     if index < before { 0 } else { index }
 }
 
-fn refused(status: StatusCode) -> Ended {
+fn refused(status: StatusCode, headers: &HeaderMap) -> Ended {
     match status {
         StatusCode::FORBIDDEN | StatusCode::UNAUTHORIZED => {
             Ended::Refused(format!("Consul refused the token (status {})", status.as_u16()))
@@ -137,7 +153,10 @@ fn refused(status: StatusCode) -> Ended {
         StatusCode::BAD_REQUEST | StatusCode::NOT_FOUND => {
             Ended::Refused(format!("Consul refused the question (status {})", status.as_u16()))
         }
-        _ => Ended::Failed(format!("Consul answered with status {}", status.as_u16())),
+        _ => {
+            let problem = format!("Consul answered with status {}", status.as_u16());
+            http::failed(problem, status, headers)
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! A session lists the keys, page by page at one revision, and then watches from the next revision on. A watch that was
 //! silent for a minute is opened anew where it stood, since nothing else tells a watch that is dead from one that has
-//! nothing to tell. Where the store then stands at a lower revision than was seen, or has compacted what was asked for,
+//! nothing to tell, and a member that lost the quorum is asked to end its watches, which would be silent for ever. Where the store then stands at a lower revision than was seen, or has compacted what was asked for,
 //! the session expires and the next one lists anew: a watch above the store's revision would be accepted and stay deaf.
 
 use std::collections::BTreeMap;
@@ -10,8 +10,8 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Instant;
 
+use ::http::{HeaderMap, HeaderValue, StatusCode, header};
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, StatusCode, header};
 use tokio::time::timeout;
 
 use crate::discovery::config::{ProviderConfig, RegistryConfig};
@@ -19,9 +19,8 @@ use crate::discovery::ground::Ground;
 use crate::discovery::scheme::Scheme;
 use crate::discovery::source::{Ended, Session, Source, Teller, session};
 use crate::discovery::wire::etcd::{self, Changes, Denial, Listing, WatchAnswer};
-use crate::discovery::wire::http::{HttpClient, TokenForm};
-use crate::discovery::wire::{EntryConfig, Frames};
-use crate::endpoint::Host;
+use crate::discovery::wire::http::{self, HttpClient, TokenForm};
+use crate::discovery::wire::{Entries, Entry, EntryConfig, Frames, Memory};
 
 pub(in crate::discovery) const SCHEME: Scheme = Scheme {
     name: "etcd",
@@ -34,6 +33,7 @@ pub(in crate::discovery) const SCHEME: Scheme = Scheme {
         "entry",
         "entry_endpoint",
         "entry_from",
+        "etcd_prefix",
         "key_file",
         "password",
         "silence",
@@ -55,21 +55,27 @@ fn make(config: &ProviderConfig) -> Result<Arc<dyn Source>, String> {
     let target = &config.target;
     let servers = target.servers(PORT)?;
     let path = target.path.trim_end_matches('/');
-    if path.is_empty() {
-        return Err(format!("etcd: the path names no prefix; write {}", SCHEME.form));
-    }
-    let prefix = format!("{path}/");
+    let prefix = match &config.etcd.prefix {
+        None if path.is_empty() => {
+            return Err(format!("etcd: the path names no prefix; write {}", SCHEME.form));
+        }
+        None => format!("{path}/"),
+        Some(prefix) if path.is_empty() => prefix.clone(),
+        Some(_) => return Err("etcd: etcd_prefix stands in place of a path".to_owned()),
+    };
     let (registry, entry) = (config.registry.clone(), config.entry.clone());
-    Ok(Arc::new(Etcd { authority: target.authority.clone(), servers, prefix, registry, entry }))
+    let (authority, memory) = (target.authority.clone(), Arc::default());
+    Ok(Arc::new(Etcd { authority, servers, prefix, registry, memory, entry }))
 }
 
 #[derive(Debug)]
 struct Etcd {
     authority: String,
     servers: Vec<(String, u16)>,
-    /// Ends with a slash, so that no service has the keys of one whose name is longer.
+    /// Ends with a slash, so that no service has the keys of one whose name is longer, unless it was given as it is.
     prefix: String,
     registry: RegistryConfig,
+    memory: Arc<Memory>,
     entry: EntryConfig,
 }
 
@@ -79,26 +85,33 @@ impl Source for Etcd {
     }
 
     fn describe(&self) -> String {
-        format!("etcd://{}{}", self.authority, self.prefix)
+        match self.prefix.starts_with('/') {
+            true => format!("etcd://{}{}", self.authority, self.prefix),
+            false => format!("etcd://{}?etcd_prefix={}", self.authority, self.prefix),
+        }
     }
 }
 
 impl Etcd {
     async fn session(&self, ground: &Ground, teller: &Teller) -> Result<Infallible, Ended> {
-        let http = HttpClient::new(&self.registry, &self.servers, TokenForm::Plain, ground)?;
+        let (registry, form) = (&self.registry, TokenForm::Plain);
+        let http = HttpClient::new(registry, &self.servers, form, ground, &self.memory)?;
         let headers = HeaderMap::new();
-        let mut keys = Keys { source: self, http, headers, hosts: BTreeMap::new(), revision: 0 };
-        keys.log_in().await?;
+        let mut keys = Keys { source: self, http, headers, entries: BTreeMap::new(), revision: 0 };
+        keys.log_in(teller).await?;
         keys.list(teller).await?;
         loop {
             keys.follow(teller).await?;
+            keys.ask_the_quorum(teller).await?;
         }
     }
 
     /// An error's answer.
-    fn refused(&self, status: StatusCode, body: &[u8]) -> Ended {
+    fn refused(&self, status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Ended {
         match etcd::denial(body) {
-            Denial::Other(why) => Ended::Failed(format!("{why} (status {})", status.as_u16())),
+            Denial::Other(why) => {
+                http::failed(format!("{why} (status {})", status.as_u16()), status, headers)
+            }
             known => self.denied(known),
         }
     }
@@ -121,21 +134,21 @@ struct Keys<'a> {
     source: &'a Etcd,
     http: HttpClient,
     headers: HeaderMap,
-    hosts: BTreeMap<Vec<u8>, Arc<Host>>,
-    /// All changes up to this one are in `hosts`.
+    entries: BTreeMap<Vec<u8>, Entry>,
+    /// All changes up to this one are in `entries`.
     revision: u64,
 }
 
 impl Keys<'_> {
     /// Takes a token for the user, where there is one.
-    async fn log_in(&mut self) -> Result<(), Ended> {
+    async fn log_in(&mut self, teller: &Teller) -> Result<(), Ended> {
         let registry = &self.source.registry;
         let (Some(name), Some(password)) = (&registry.username, &registry.password) else {
             return Ok(());
         };
         let request = etcd::login_request(name, password.reveal());
-        let token =
-            etcd::token(&self.ask("/v3/auth/authenticate", request).await?).map_err(not_etcd)?;
+        let answer = self.ask("/v3/auth/authenticate", request, teller).await?;
+        let token = etcd::token(&answer).map_err(not_etcd)?;
         let mut token =
             HeaderValue::try_from(token).map_err(|_| not_etcd("a token of odd bytes"))?;
         token.set_sensitive(true);
@@ -144,11 +157,12 @@ impl Keys<'_> {
     }
 
     /// The body of an answer that is none of an error.
-    async fn ask(&self, path: &str, request: Vec<u8>) -> Result<Bytes, Ended> {
-        let answer = self.http.post(path, &self.headers, request.into()).await?;
+    async fn ask(&self, path: &str, request: Vec<u8>, teller: &Teller) -> Result<Bytes, Ended> {
+        let asked = self.http.post(path, &self.headers, request.into());
+        let answer = self.http.awaited(teller, asked).await?;
         match answer.status {
             StatusCode::OK => Ok(answer.body),
-            status => Err(self.source.refused(status, &answer.body)),
+            status => Err(self.source.refused(status, &answer.headers, &answer.body)),
         }
     }
 
@@ -158,7 +172,7 @@ impl Keys<'_> {
         let (mut from, mut at, mut held) = (prefix.to_vec(), None, 0);
         loop {
             let request = etcd::range_request(&from, &end, PAGE, at);
-            let body = self.ask("/v3/kv/range", request).await?;
+            let body = self.ask("/v3/kv/range", request, teller).await?;
             held += body.len();
             if held > MOST {
                 return Err(Ended::Failed("more than 32 MiB below the prefix".to_owned()));
@@ -179,19 +193,43 @@ impl Keys<'_> {
             }
             from = etcd::behind(last);
         }
-        teller.list(self.hosts.values().cloned().collect());
+        self.tell(teller);
         Ok(())
+    }
+
+    fn tell(&self, teller: &Teller) {
+        self.entries.values().collect::<Entries>().list(teller);
+    }
+
+    /// Asks for the key that the prefix itself would be, which a member answers only with the quorum: a watch that was
+    /// opened anew says nothing of that.
+    async fn ask_the_quorum(&self, teller: &Teller) -> Result<(), Ended> {
+        let prefix = self.source.prefix.as_bytes();
+        let request = etcd::range_request(prefix, &etcd::behind(prefix.to_vec()), 1, None);
+        let body = self.ask("/v3/kv/range", request, teller).await?;
+        match etcd::listing(&body).map_err(not_etcd)?.revision < self.revision {
+            true => Err(Ended::Expired),
+            false => Ok(()),
+        }
+    }
+
+    /// What a watch is asked with: a member that loses the quorum ends it, and would be silent otherwise.
+    fn watch_headers(&self) -> HeaderMap {
+        let mut headers = self.headers.clone();
+        headers.insert("grpc-metadata-hasleader", HeaderValue::from_static("true"));
+        headers
     }
 
     /// Follows one watch until it was silent for too long.
     async fn follow(&mut self, teller: &Teller) -> Result<(), Ended> {
         let request =
             etcd::watch_request(self.source.prefix.as_bytes(), &self.end(), self.revision + 1);
-        let mut stream = self.http.open_post("/v3/watch", &self.headers, request.into()).await?;
+        let headers = self.watch_headers();
+        let mut stream = self.http.open_post("/v3/watch", &headers, request.into()).await?;
         let registry = &self.source.registry;
         if stream.status != StatusCode::OK {
             let body = stream.rest(64 * 1024, registry.connect_timeout).await?;
-            return Err(self.source.refused(stream.status, &body));
+            return Err(self.source.refused(stream.status, &stream.headers, &body));
         }
         let (mut frames, mut is_alive, mut heard) = (Frames::new(MOST), false, Instant::now());
         loop {
@@ -237,28 +275,24 @@ impl Keys<'_> {
             match value {
                 Some(value) => self.put(key, &value, teller),
                 None => {
-                    self.hosts.remove(&key);
+                    self.entries.remove(&key);
                 }
             }
         }
         changes.skipped.tell(teller);
         self.revision = self.revision.max(changes.revision);
-        teller.list(self.hosts.values().cloned().collect());
+        self.tell(teller);
     }
 
     /// A key whose value cannot be used is as good as gone.
     fn put(&mut self, key: Vec<u8>, value: &[u8], teller: &Teller) {
         let name = key.strip_prefix(self.source.prefix.as_bytes()).unwrap_or(&key);
-        match self.source.entry.host(name, value) {
-            Ok(Some(host)) => {
-                self.hosts.insert(key, Arc::new(host));
-                return;
-            }
-            Ok(None) => {}
-            Err(why) => teller
-                .skipped(&format!("key {}: {why}", String::from_utf8_lossy(name).escape_debug())),
+        let entry = self.source.entry.host(name, value);
+        if let Err(why) = entry {
+            let name = String::from_utf8_lossy(name);
+            teller.skipped(&format!("key {}: {why}", name.escape_debug()));
         }
-        self.hosts.remove(&key);
+        self.entries.insert(key, entry.map(|host| host.map(Arc::new)));
     }
 
     fn end(&self) -> Vec<u8> {

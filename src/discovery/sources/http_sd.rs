@@ -3,15 +3,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{HeaderMap, HeaderValue, StatusCode, header};
+use ::http::{HeaderMap, HeaderValue, StatusCode, header};
+use rand::RngExt;
 
 use crate::discovery::config::{ProviderConfig, RegistryConfig};
 use crate::discovery::ground::Ground;
 use crate::discovery::polled::{Fetch, Fetched, Fetching, Poll, Polled};
 use crate::discovery::scheme::Scheme;
 use crate::discovery::source::{Ended, Source, Teller};
-use crate::discovery::wire::Groups;
-use crate::discovery::wire::http::{HttpClient, TokenForm};
+use crate::discovery::wire::http::{self, HttpClient, TokenForm};
+use crate::discovery::wire::{Groups, Memory};
+use crate::runtime::entropy::with_rng;
 
 pub(in crate::discovery) const SCHEME: Scheme = Scheme {
     name: "http+sd",
@@ -37,8 +39,8 @@ fn make(config: &ProviderConfig) -> Result<Arc<dyn Source>, String> {
     let servers = target.servers(if config.registry.tls { 443 } else { 80 })?;
     let path = if target.path.is_empty() { "/".to_owned() } else { target.path.clone() };
     let (registry, refresh) = (config.registry.clone(), config.http_sd.refresh);
-    let authority = target.authority.clone();
-    Ok(Arc::new(Polled(HttpSd { authority, servers, path, registry, refresh })))
+    let (authority, memory) = (target.authority.clone(), Arc::default());
+    Ok(Arc::new(Polled(HttpSd { authority, servers, path, registry, memory, refresh })))
 }
 
 #[derive(Debug)]
@@ -47,12 +49,14 @@ struct HttpSd {
     servers: Vec<(String, u16)>,
     path: String,
     registry: RegistryConfig,
+    memory: Arc<Memory>,
     refresh: Duration,
 }
 
 impl Poll for HttpSd {
     fn begin(&self, ground: &Ground) -> Result<Box<dyn Fetch>, Ended> {
-        let http = HttpClient::new(&self.registry, &self.servers, TokenForm::Bearer, ground)?;
+        let (registry, form) = (&self.registry, TokenForm::Bearer);
+        let http = HttpClient::new(registry, &self.servers, form, ground, &self.memory)?;
         let (path, refresh) = (self.path.clone(), self.refresh);
         Ok(Box::new(Document { http, path, refresh, groups: Groups::default() }))
     }
@@ -71,33 +75,47 @@ struct Document {
     groups: Groups,
 }
 
+impl Document {
+    /// Up to a tenth shorter than it may be, so that clients that started together do not ask together for ever.
+    fn pause(&self) -> Duration {
+        with_rng(|rng| rng.random_range(self.refresh - self.refresh / 10..=self.refresh))
+    }
+}
+
 impl Fetch for Document {
     fn fetch<'a>(&'a mut self, _: &'a Ground, teller: &'a Teller) -> Fetching<'a> {
         Box::pin(async move {
             let mut headers = HeaderMap::new();
             headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
-            let answer = self.http.get(&self.path, &headers, LIMIT).await?;
+            let asked = self.http.get(&self.path, &headers);
+            let answer = self.http.awaited(teller, asked).await?;
             match answer.status {
                 StatusCode::OK => {}
-                status if status.is_client_error() => {
+                // These two say that it may answer later.
+                status
+                    if status.is_client_error()
+                        && status != StatusCode::TOO_MANY_REQUESTS
+                        && status != StatusCode::REQUEST_TIMEOUT =>
+                {
                     let why =
                         format!("the server refuses the document (status {})", status.as_u16());
                     return Err(Ended::Refused(why));
                 }
                 status => {
-                    return Err(Ended::Failed(format!(
-                        "the server answered with status {}",
-                        status.as_u16()
-                    )));
+                    let problem = format!("the server answered with status {}", status.as_u16());
+                    return Err(http::failed(problem, status, &answer.headers));
                 }
             }
             let entries = self.groups.read(&answer.body);
             let entries = entries.map_err(|why| Ended::Failed(format!("the document is {why}")))?;
-            let hosts = entries.map(|entries| entries.without_skipped(teller));
-            Ok(Fetched { hosts, pause: self.refresh })
+            let Some(entries) = entries else {
+                return Ok(Fetched { hosts: None, pause: self.pause() });
+            };
+            entries.skipped.tell(teller);
+            match entries.unusable() {
+                Some(problem) => Err(Ended::Failed(problem)),
+                None => Ok(Fetched { hosts: Some(entries.hosts), pause: self.pause() }),
+            }
         })
     }
 }
-
-/// Limit on one answer.
-const LIMIT: Duration = Duration::from_secs(20);

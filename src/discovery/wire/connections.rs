@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::Memory;
 use crate::discovery::config::RegistryConfig;
 use crate::discovery::ground::Ground;
 use crate::discovery::source::Ended;
@@ -17,7 +18,11 @@ use crate::transport::{DirectConfig, NameConfig, SocketOptions, Tls, TlsConfig};
 ///
 /// # Errors
 /// A file cannot be read or is not what it is to be.
-pub fn connections(registry: &RegistryConfig, ground: &Ground) -> Result<Arc<DirectConfig>, Ended> {
+pub fn connections(
+    registry: &RegistryConfig,
+    ground: &Ground,
+    memory: &Memory,
+) -> Result<Arc<DirectConfig>, Ended> {
     let mut config = TlsConfig::default();
     if let Some(path) = &registry.ca_file {
         config.platform_roots = false;
@@ -28,16 +33,21 @@ pub fn connections(registry: &RegistryConfig, ground: &Ground) -> Result<Arc<Dir
         (None, None) => None,
         _ => return Err(Ended::Refused("cert_file and key_file go together".to_owned())),
     };
-    connections_over(config, ground)
+    connections_over("ca_file, cert_file or key_file", config, ground, memory)
 }
 
-/// The connections to a registry with TLS that is not in files of its own.
+/// The connections to a registry with TLS that is not in files of its own; `named` says what it comes from.
 ///
 /// # Errors
 /// It is not what it is to be.
-pub fn connections_over(config: TlsConfig, ground: &Ground) -> Result<Arc<DirectConfig>, Ended> {
+pub fn connections_over(
+    named: &str,
+    config: TlsConfig,
+    ground: &Ground,
+    memory: &Memory,
+) -> Result<Arc<DirectConfig>, Ended> {
     let tls =
-        Tls::new(config, None).map_err(|problem| Ended::Refused(format!("tls: {problem}")))?;
+        Tls::new(config, None).map_err(|problem| Ended::Refused(format!("{named}: {problem}")))?;
     Ok(Arc::new(DirectConfig {
         tls: Arc::new(tls),
         resolver: Arc::clone(ground.resolver()),
@@ -49,7 +59,8 @@ pub fn connections_over(config: TlsConfig, ground: &Ground) -> Result<Arc<Direct
         by_tasks: false,
         max_per_endpoint: None,
         siblings: None,
-        sockets: SocketOptions::default(),
+        sockets: SocketOptions { keepalive: Some(KEEPALIVE), ..SocketOptions::default() },
+        turn: memory.turn(),
         // Counted for nobody: a client's figures are of its calls.
         stripe: ClientCells::default().stripe(),
         trace: None,
@@ -58,16 +69,23 @@ pub fn connections_over(config: TlsConfig, ground: &Ground) -> Result<Arc<Direct
 
 /// Servers close a connection that rests for a minute or two.
 const IDLE: Duration = Duration::from_secs(45);
+/// The system notices within two and a half minutes that a host is gone, also where nothing else asks.
+const KEEPALIVE: Duration = Duration::from_secs(15);
 /// A stream that follows a registry stays as long as it is of use.
 const MAX_AGE: Duration = Duration::from_secs(24 * 3600);
 
 /// A file that an option names, such as a token or a certificate.
 ///
 /// # Errors
-/// It cannot be read, is no file, or is longer than [`LONGEST`].
+/// It cannot be read, is no file, or is longer than [`LONGEST`]. Where it is not there it may be about to come, as one
+/// that is written anew.
 pub(crate) fn read(option: &str, path: &Path) -> Result<Vec<u8>, Ended> {
-    let refused = |why: &str| Ended::Refused(format!("{option} cannot be read: {why}"));
-    let failed = |error: io::Error| refused(&error.kind().to_string());
+    let problem = |why: &str| format!("{option} cannot be read: {why}");
+    let refused = |why: &str| Ended::Refused(problem(why));
+    let failed = |error: io::Error| match error.kind() {
+        kind @ io::ErrorKind::NotFound => Ended::Failed(problem(&kind.to_string())),
+        kind => refused(&kind.to_string()),
+    };
     let bytes = files::read(path, LONGEST).map_err(failed)?;
     let bytes = bytes.ok_or_else(|| refused("not a file"))?;
     if bytes.len() as u64 > LONGEST {

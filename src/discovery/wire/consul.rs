@@ -58,26 +58,25 @@ fn instance(element: &Value) -> Result<Option<Host>, &'static str> {
         let weight = number(weights, &[state]).map_err(|()| "its weight is not valid")?;
         host.weight = weight.unwrap_or(1);
     }
-    place(&mut host, element, service)?;
+    place(&mut host, element, service);
     Ok(Some(host))
 }
 
-/// Its zone, priority and scheme.
-fn place(host: &mut Host, element: &Value, service: &Value) -> Result<(), &'static str> {
+/// Its zone and scheme. Others write metadata too: a value that means something else there is none.
+fn place(host: &mut Host, element: &Value, service: &Value) {
     let localities = [Some(service), field(element, &["Node"])].into_iter().flatten();
     let zone =
         localities.filter_map(|it| field(it, &["Locality"])).find_map(|it| field(it, &["Zone"]));
     if let Some(zone) = zone.and_then(Value::as_str).filter(|zone| !zone.is_empty()) {
         host.zone = Some(zone.to_owned());
     }
-    for key in ["zone", "priority", "scheme"] {
+    for key in ["zone", "scheme"] {
         // As templates write what they have no value for, an empty one is none.
         let stated = field(service, &["Meta"]).and_then(|meta| text(meta, &[key]).ok().flatten());
         if let Some(value) = stated {
-            property(host, key, value)?;
+            let _ = property(host, key, value);
         }
     }
-    Ok(())
 }
 
 /// The name of its weight; none where a check is critical, which maintenance is too.
@@ -138,6 +137,14 @@ mod tests {
         assert_eq!(read(meta, "passing").copied(), [placed]);
         let local = read(r#""Port": 80, "Locality": {"Zone": "l"}"#, "passing");
         assert_eq!(local.hosts[0].zone.as_deref(), Some("l"));
+    }
+
+    #[test]
+    fn metadata_of_another_meaning_take_no_instance_away() {
+        let meta = r#""Port": 80, "Meta": {"scheme": "tcp", "priority": "3", "weight": "heavy", "zone": "m"}"#;
+        let placed = Host { zone: Some("m".to_owned()), ..Host::new("10.0.0.1", 80) };
+        let read = read(meta, "passing");
+        assert_eq!((read.copied(), read.skipped.count), (vec![placed], 0));
     }
 
     #[test]

@@ -137,7 +137,10 @@ fn target(target: &RawValue, labels: Option<&Value>) -> Entry {
         let key = if label == "__scheme__" { "scheme" } else { label };
         // To Prometheus an empty label is none.
         if let Some(value) = value.as_str().filter(|value| !value.is_empty()) {
-            property(&mut host, key, value)?;
+            // Labels of these names are there for other uses too, as the number of an alert.
+            let is_free = matches!(key, "priority" | "scheme");
+            property(&mut host, key, value)
+                .or_else(|why| if is_free { Ok(()) } else { Err(why) })?;
         }
     }
     Ok(Some(Arc::new(host)))
@@ -169,6 +172,13 @@ mod tests {
         };
         let hosts = [labelled("10.0.0.7"), labelled("10.0.0.8"), Host::new("10.0.0.9", 80)];
         assert_eq!(groups(text).unwrap().copied(), hosts);
+    }
+
+    #[test]
+    fn a_label_of_another_meaning_takes_no_target_away() {
+        let text = br#"[{"targets": ["a:80"], "labels": {"scheme": "grpc", "priority": "high", "zone": "z"}}]"#;
+        let placed = Host { zone: Some("z".to_owned()), ..Host::new("a", 80) };
+        assert_eq!(groups(text).unwrap().copied(), [placed]);
     }
 
     #[test]

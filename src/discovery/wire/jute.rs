@@ -163,6 +163,11 @@ impl ErrorCode {
         self.0 == -101
     }
 
+    /// Whether these credentials may not read what they asked for.
+    pub(crate) const fn is_no_auth(self) -> bool {
+        self.0 == -102
+    }
+
     /// Whether other credentials would be needed.
     pub(crate) const fn is_refusal(self) -> bool {
         matches!(self.0, -102 | -115)

@@ -9,6 +9,7 @@ mod frames;
 mod groups;
 mod json;
 mod lines;
+mod memory;
 mod pieces;
 
 pub mod consul;
@@ -29,6 +30,7 @@ pub use entry::host;
 pub use frames::Frames;
 pub use groups::{Groups, groups};
 pub use lines::{Lines, lines};
+pub use memory::Memory;
 
 use std::sync::Arc;
 
@@ -99,14 +101,30 @@ impl Entries {
 impl Entries {
     /// Tells the list, and what is not in it.
     pub fn tell(self, teller: &Teller) {
-        let hosts = self.without_skipped(teller);
-        teller.list(hosts);
+        self.skipped.tell(teller);
+        self.list(teller);
     }
 
-    /// Tells of the entries that were left out; the list of the others.
-    pub fn without_skipped(self, teller: &Teller) -> Vec<Arc<Host>> {
-        self.skipped.tell(teller);
-        self.hosts
+    /// Tells the list. Where there are entries and none that can be used, as after a change of their form by mistake, that
+    /// is told in its place.
+    pub fn list(self, teller: &Teller) {
+        match self.unusable() {
+            None => teller.list(self.hosts),
+            Some(problem) => teller.unusable(problem),
+        }
+    }
+
+    /// What is wrong where no entry can be used.
+    #[must_use]
+    pub fn unusable(&self) -> Option<String> {
+        let Skipped { count, .. } = self.skipped;
+        let why = self.skipped.told()?;
+        let all = if count == 1 {
+            "the only entry is".to_owned()
+        } else {
+            format!("all {count} entries are")
+        };
+        self.hosts.is_empty().then(|| format!("{all} unusable: {why}"))
     }
 
     /// The hosts, copied.
@@ -119,9 +137,14 @@ impl Entries {
 impl Skipped {
     /// Tells that there are some.
     pub fn tell(self, teller: &Teller) {
-        let why = self.why.unwrap_or_default();
-        let why = self.line.map_or_else(|| why.to_owned(), |line| format!("line {line}: {why}"));
+        let why = self.told().unwrap_or_default();
         (0..self.count).for_each(|_| teller.skipped(&why));
+    }
+
+    /// What is wrong with the first of them, and where it stands.
+    fn told(&self) -> Option<String> {
+        let why = self.why?;
+        Some(self.line.map_or_else(|| why.to_owned(), |line| format!("line {line}: {why}")))
     }
 
     /// One more.

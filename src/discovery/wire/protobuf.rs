@@ -10,6 +10,9 @@ use prost::Message;
 pub(crate) const ASSIGNMENT: &str =
     "type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAssignment";
 
+/// The type of a [`Wrapped`] resource where it stands in an [`Any`].
+pub(crate) const WRAPPED: &str = "type.googleapis.com/envoy.service.discovery.v3.Resource";
+
 /// What a client wants, and whether it took what came last.
 #[derive(Clone, PartialEq, Message)]
 pub(crate) struct DiscoveryRequest {
@@ -73,6 +76,13 @@ pub(crate) struct Any {
     pub(crate) type_url: String,
     #[prost(bytes = "bytes", tag = "2")]
     pub(crate) value: bytes::Bytes,
+}
+
+/// A resource with its name and version, as control planes may send it.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct Wrapped {
+    #[prost(message, optional, tag = "2")]
+    pub(crate) resource: Option<Any>,
 }
 
 /// The endpoints of a cluster.

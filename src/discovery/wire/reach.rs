@@ -1,5 +1,6 @@
 //! Connections to registries that do not speak HTTP/1.1.
 
+use super::Memory;
 use super::connections::connections;
 use crate::discovery::config::RegistryConfig;
 use crate::discovery::ground::Ground;
@@ -16,12 +17,13 @@ pub(crate) async fn connect(
     (address, port): &(String, u16),
     offer: Offer,
     ground: &Ground,
+    memory: &Memory,
 ) -> Result<Connection, Ended> {
     let host = Host::checked(address, *port)
         .map_err(|problem| Ended::Refused(format!("a server {problem}")))?;
     let scheme = if registry.tls { Scheme::Https } else { Scheme::Http };
     let server = Endpoint::new(Host { scheme: Some(scheme), ..host });
-    let connector = Connector::new(connections(registry, ground)?);
+    let connector = Connector::new(connections(registry, ground, memory)?);
     let connected = connector.connect(&server, offer, registry.connect_timeout).await;
     connected
         .map_err(|failure| Ended::Failed(format!("{}: {}", server.authority(), failure.detail)))

@@ -3,6 +3,7 @@
 mod consul;
 mod dns;
 mod entry;
+mod etcd;
 mod freshness;
 mod http_sd;
 mod kubernetes;
@@ -24,6 +25,7 @@ pub static PROVIDER: Made<Table<ProviderConfig>> = Made::by(|| {
         registry::SETTINGS,
         dns::SETTINGS,
         entry::SETTINGS,
+        etcd::SETTINGS,
         consul::SETTINGS,
         http_sd::SETTINGS,
         zookeeper::SETTINGS,

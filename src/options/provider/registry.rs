@@ -87,7 +87,7 @@ pub(super) const SETTINGS: &[Setting<ProviderConfig>] = &[
             |config, value| put_secret(&mut config.registry.password, value),
         ),
     Setting::new("connect_timeout", LIMIT)
-        .purpose("The limit on resolving, TCP and TLS with the registry, and on the first byte of its answer beyond what it was asked to wait")
+        .purpose("The limit on resolving, TCP and TLS with the registry, and how long an answer is waited for, beyond what it was asked to wait, before another server or address is asked as well")
         .cost("A registry that does not answer is left for another one that much later.")
         .by_text()
         .field(
@@ -98,7 +98,7 @@ pub(super) const SETTINGS: &[Setting<ProviderConfig>] = &[
             },
         ),
     Setting::new("silence", LIMIT)
-        .purpose("How long a stream of changes may bring nothing before it is opened anew")
+        .purpose("How long an answer may take, and a stream of changes bring nothing before it is opened anew")
         .cost("A registry that hangs is noticed that much later.")
         .by_text()
         .field(

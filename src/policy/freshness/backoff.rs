@@ -19,7 +19,7 @@ pub struct SourceBackoff {
 impl SourceBackoff {
     /// How long to wait after one more failure.
     pub fn after_failure(&mut self, rng: &mut impl Rng) -> Duration {
-        let ceiling = FIRST.saturating_mul(1 << self.failures.min(DOUBLINGS)).min(MOST);
+        let ceiling = self.ceiling();
         self.failures = self.failures.saturating_add(1);
         // The first try after a failure comes at once at the earliest; a hundredth keeps a fast failure from a busy loop.
         rng.random_range(ceiling / 100..=ceiling)
@@ -40,15 +40,17 @@ impl SourceBackoff {
         next - now
     }
 
-    /// The source told something: the next failure is the first again.
-    pub fn succeed(&mut self) {
-        self.failures = 0;
+    /// The source told its list, and went on for `lasted`. Where that is as long as the next pause may be, the next
+    /// failure is the first again: one whose every session breaks behind its list is not listed again and again, and one
+    /// whose sessions last is without one for less than half of the time.
+    pub fn lasted(&mut self, lasted: Duration) {
+        if lasted >= self.ceiling() {
+            self.failures = 0;
+        }
     }
 
-    /// How often it failed since it last told something.
-    #[must_use]
-    pub const fn failures(self) -> u32 {
-        self.failures
+    fn ceiling(&self) -> Duration {
+        FIRST.saturating_mul(1 << self.failures.min(DOUBLINGS)).min(MOST)
     }
 }
 
@@ -88,6 +90,25 @@ mod tests {
     }
 
     #[test]
+    fn sessions_that_break_behind_their_list_are_begun_anew_ever_more_seldom() {
+        let mut rng = SmallRng::seed_from_u64(3);
+        let begun_in_an_hour = |lasts: Duration, rng: &mut SmallRng| {
+            let (mut backoff, mut now, mut begun) = (SourceBackoff::default(), Duration::ZERO, 0);
+            while now < Duration::from_secs(3600) {
+                begun += 1;
+                backoff.lasted(lasts);
+                now += lasts + backoff.after_failure(rng);
+            }
+            begun
+        };
+        let short = begun_in_an_hour(Duration::from_millis(20), &mut rng);
+        assert!((200..300).contains(&short), "{short}: 16 s on average between two");
+        // As behind a proxy that cuts what is quiet: it is followed for nearly all of the time.
+        let long = begun_in_an_hour(Duration::from_secs(35), &mut rng);
+        assert!(long > 100, "{long}");
+    }
+
+    #[test]
     fn sessions_that_expire_begin_anew_at_once_and_no_more_than_three_times_a_minute() {
         let mut backoff = SourceBackoff::default();
         // The first list, and one after each expiry.
@@ -104,13 +125,13 @@ mod tests {
     }
 
     #[test]
-    fn what_was_told_begins_anew_and_a_refusal_is_slow_at_once() {
+    fn a_session_that_lasted_begins_anew_and_a_refusal_is_slow_at_once() {
         let mut rng = SmallRng::seed_from_u64(2);
         let mut backoff = SourceBackoff::default();
         (0..9).for_each(|_| {
             let _ = backoff.after_failure(&mut rng);
         });
-        backoff.succeed();
+        backoff.lasted(MOST);
         assert!(backoff.after_failure(&mut rng) <= FIRST);
         assert!(SourceBackoff::default().after_refusal(&mut rng) >= MOST / 2);
     }

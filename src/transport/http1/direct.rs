@@ -8,6 +8,7 @@ use std::fmt;
 use std::future::Future;
 use std::num::NonZeroUsize;
 use std::pin::pin;
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Weak};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
@@ -75,6 +76,8 @@ pub struct DirectConfig {
     pub siblings: Option<Arc<Siblings>>,
     /// What sockets are told, and which names have addresses of their own.
     pub sockets: SocketOptions,
+    /// With which of a name's addresses connections begin; raised where one took a connection and did not answer.
+    pub turn: Arc<AtomicUsize>,
     /// Where connections and bytes are counted.
     pub stripe: Arc<Stripe>,
     /// Where what goes over connections is told; `None` for nowhere.
@@ -97,6 +100,7 @@ impl DirectConfig {
             max_per_endpoint: None,
             siblings: None,
             sockets: SocketOptions::default(),
+            turn: Arc::default(),
             stripe: ClientCells::default().stripe(),
             trace: None,
         }

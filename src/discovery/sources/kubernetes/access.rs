@@ -13,12 +13,14 @@ use crate::discovery::config::{KubernetesConfig, RegistryConfig, Secret};
 use crate::discovery::ground::Ground;
 use crate::discovery::source::Ended;
 use crate::discovery::wire::http::{HttpClient, TokenForm};
-use crate::discovery::wire::{connections_over, read};
+use crate::discovery::wire::{Memory, connections_over, read};
 use crate::endpoint::{Endpoint, Host, Scheme, without_brackets};
 use crate::transport::TlsConfig;
 
 /// Where a pod finds its account.
 const ACCOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
+/// What the server's authority and the client's certificate come from.
+const FILES: &str = "ca_file, cert_file, key_file or the kubeconfig's certificates";
 /// The API server as pods know it.
 const IN_CLUSTER: &str = "https://kubernetes.default.svc";
 
@@ -40,6 +42,7 @@ impl Server {
         kubernetes: &KubernetesConfig,
         registry: &RegistryConfig,
         ground: &Ground,
+        memory: &Arc<Memory>,
     ) -> Result<Self, Ended> {
         let access = access(kubernetes, registry)?;
         let mut tls = TlsConfig::default();
@@ -62,8 +65,8 @@ impl Server {
             }
         };
         let servers = vec![Arc::new(server)];
-        let http =
-            HttpClient::over(connections_over(tls, ground)?, servers, &registry, TokenForm::Bearer);
+        let (config, form) = (connections_over(FILES, tls, ground, memory)?, TokenForm::Bearer);
+        let http = HttpClient::over(config, servers, &registry, form, memory);
         Ok(Self { http, prefix, namespace: access.namespace })
     }
 }
@@ -115,7 +118,11 @@ fn in_cluster() -> Result<Access, Ended> {
 
 /// The server of a URL, and its path.
 fn server(access: &Access) -> Result<(Endpoint, String), Ended> {
-    let wrong = || refused("the server is no URL such as https://host:port");
+    let wrong = || {
+        refused(
+            "the server, of kubernetes_server or the kubeconfig, is no URL such as https://host:port",
+        )
+    };
     let url = Url::parse(&access.server).map_err(|_| wrong())?;
     let scheme = match url.scheme() {
         "http" => Scheme::Http,

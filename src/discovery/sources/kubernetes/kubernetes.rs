@@ -2,24 +2,29 @@
 //!
 //! A watch is asked to end after three quarters of the time that silence is allowed: the server then says so, and the
 //! next watch goes on from the last version. So a stream on which nothing happens still proves that the server stands,
-//! without a list. A watch that ends in any other way is over, and the next session lists anew: a server that was
-//! restored from a backup takes a version that it has not reached yet, and stays silent.
+//! without a list. A watch that ends sooner, as at a proxy's limit or with a server that shuts down, goes on too, once the
+//! server has shown that it is not behind: one that was restored from a backup takes a version that it has not reached
+//! yet, and stays silent.
 
+use std::cmp::Ordering;
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::access::Server;
-use super::slices::{Event, Slices};
+use super::slices::{self, Event, Slices};
 use crate::discovery::config::{KubernetesConfig, ProviderConfig, RegistryConfig};
 use crate::discovery::ground::Ground;
 use crate::discovery::scheme::Scheme;
 use crate::discovery::source::{Ended, Session, Source, Teller, session};
-use crate::discovery::wire::Frames;
+use crate::discovery::wire::http::failed;
+use crate::discovery::wire::{Frames, Memory};
+use crate::policy::SourceBackoff;
+use crate::runtime::entropy::with_rng;
 
 pub(in crate::discovery) const SCHEME: Scheme = Scheme {
     name: "k8s",
@@ -59,6 +64,7 @@ fn make(config: &ProviderConfig) -> Result<Arc<dyn Source>, String> {
         service: service.to_owned(),
         kubernetes: config.kubernetes.clone(),
         registry: config.registry.clone(),
+        memory: Arc::default(),
     }))
 }
 
@@ -76,6 +82,7 @@ struct Kubernetes {
     service: String,
     kubernetes: KubernetesConfig,
     registry: RegistryConfig,
+    memory: Arc<Memory>,
 }
 
 impl Source for Kubernetes {
@@ -84,20 +91,33 @@ impl Source for Kubernetes {
     }
 
     fn describe(&self) -> String {
-        format!("k8s://{}/{}", self.namespace.as_deref().unwrap_or_default(), self.service)
+        let port = self.kubernetes.port.as_ref().map(|port| format!("?port={port}"));
+        let (namespace, port) = (self.namespace.as_deref().unwrap_or_default(), port.as_deref());
+        format!("k8s://{namespace}/{}{}", self.service, port.unwrap_or_default())
     }
 }
 
 impl Kubernetes {
     async fn session(&self, ground: &Ground, teller: &Teller) -> Result<Infallible, Ended> {
-        let server = Server::find(&self.kubernetes, &self.registry, ground)?;
+        let server = Server::find(&self.kubernetes, &self.registry, ground, &self.memory)?;
         let mut watch = Watch::new(self, server);
-        watch.list().await?;
+        watch.list(teller).await?;
         watch.tell(teller);
         loop {
-            watch.follow(teller).await?;
+            let begun = Instant::now();
+            if watch.follow(teller).await? == WatchEnd::Early {
+                watch.resume(begun.elapsed()).await?;
+            }
         }
     }
+}
+
+/// How a watch ended after which the next goes on.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum WatchEnd {
+    /// At the time that it was asked for.
+    OnTime,
+    Early,
 }
 
 /// What one session knows.
@@ -110,6 +130,8 @@ struct Watch<'a> {
     /// All changes up to this one are in `slices`.
     version: String,
     registry: &'a RegistryConfig,
+    /// Between a watch that ends early and the next.
+    backoff: SourceBackoff,
 }
 
 impl<'a> Watch<'a> {
@@ -129,17 +151,18 @@ impl<'a> Watch<'a> {
             slices: Slices::new(source.kubernetes.port.as_deref()),
             version: String::new(),
             registry: &source.registry,
+            backoff: SourceBackoff::default(),
         }
     }
 
     /// Takes all slices, as they are now and not as a cache of the server has them.
-    async fn list(&mut self) -> Result<(), Ended> {
+    async fn list(&mut self, teller: &Teller) -> Result<(), Ended> {
         let mut path = self.path.clone();
         for _ in 0..MOST_PAGES {
-            let answer =
-                self.server.http.get(&path, &self.headers, self.registry.connect_timeout).await?;
+            let http = &self.server.http;
+            let answer = http.awaited(teller, http.get(&path, &self.headers)).await?;
             if answer.status != StatusCode::OK {
-                return Err(denied(answer.status));
+                return Err(denied(answer.status, &answer.headers));
             }
             let page = self.slices.list(&answer.body).map_err(Ended::Failed)?;
             self.version = page.version;
@@ -152,11 +175,31 @@ impl<'a> Watch<'a> {
 
     fn tell(&mut self, teller: &Teller) {
         self.slices.take_skipped().tell(teller);
-        teller.list(self.slices.hosts());
+        let entries = self.slices.entries();
+        match self.slices.without_port().filter(|_| entries.hosts.is_empty()) {
+            Some(problem) => teller.unusable(problem),
+            None => entries.list(teller),
+        }
     }
 
-    /// Takes what changes until the server ends the watch at the time that it was asked for.
-    async fn follow(&mut self, teller: &Teller) -> Result<(), Ended> {
+    /// Waits a little behind a watch that lasted for so long, and asks the server for its version.
+    async fn resume(&mut self, lasted: Duration) -> Result<(), Ended> {
+        self.backoff.lasted(lasted);
+        sleep(with_rng(|rng| self.backoff.after_failure(rng))).await;
+        let path = format!("{}&limit=1", self.path);
+        let answer = self.server.http.get(&path, &self.headers).await?;
+        if answer.status != StatusCode::OK {
+            return Err(denied(answer.status, &answer.headers));
+        }
+        let version = slices::version(&answer.body).map_err(Ended::Failed)?;
+        match compared(&version, &self.version).is_some_and(Ordering::is_ge) {
+            true => Ok(()),
+            false => Err(Ended::Expired),
+        }
+    }
+
+    /// Takes what changes until the watch ends.
+    async fn follow(&mut self, teller: &Teller) -> Result<WatchEnd, Ended> {
         let silence = self.registry.silence.min(LONGEST_WATCH);
         let lasts = (silence * 3 / 4).max(Duration::from_secs(1)).as_secs();
         let path = format!(
@@ -166,7 +209,7 @@ impl<'a> Watch<'a> {
         let begun = Instant::now();
         let mut stream = self.server.http.open(&path, &self.headers).await?;
         if stream.status != StatusCode::OK {
-            return Err(denied(stream.status));
+            return Err(denied(stream.status, &stream.headers));
         }
         teller.alive();
         let (mut frames, mut heard) = (Frames::new(LONGEST), Instant::now());
@@ -175,7 +218,8 @@ impl<'a> Watch<'a> {
             let silent = |_| Ended::Failed(format!("the watch was silent for {silence:?}"));
             // A part of an event is none.
             let left = silence.saturating_sub(heard.elapsed());
-            let Some(piece) = timeout(left, stream.chunk()).await.map_err(silent)?? else {
+            // Cut off or ended in good order.
+            let Ok(Some(piece)) = timeout(left, stream.chunk()).await.map_err(silent)? else {
                 break;
             };
             frames.push(&piece).map_err(|problem| Ended::Failed(problem.to_owned()))?;
@@ -185,11 +229,10 @@ impl<'a> Watch<'a> {
             }
             self.take(events.into_iter(), teller)?;
         }
-        match begun.elapsed() + Duration::from_secs(1) >= Duration::from_secs(lasts) {
-            true => Ok(()),
-            // As a server does that shuts down: its successor may know less.
-            false => Err(Ended::Expired),
-        }
+        Ok(match begun.elapsed() + Duration::from_secs(1) >= Duration::from_secs(lasts) {
+            true => WatchEnd::OnTime,
+            false => WatchEnd::Early,
+        })
     }
 
     /// Takes events, and tells the list if one changed it.
@@ -200,6 +243,12 @@ impl<'a> Watch<'a> {
                 Event::Changed { version } => {
                     self.version = version;
                     is_changed = true;
+                }
+                // A server with older data, whatever stands between.
+                Event::Bookmark { version }
+                    if compared(&version, &self.version).is_some_and(Ordering::is_lt) =>
+                {
+                    return Err(Ended::Expired);
                 }
                 Event::Bookmark { version } => {
                     self.version = version;
@@ -218,8 +267,14 @@ impl<'a> Watch<'a> {
     }
 }
 
+/// Which of two versions is later, where both are numbers, as Kubernetes's own are (KEP 5504).
+fn compared(one: &str, other: &str) -> Option<Ordering> {
+    let number = |version: &str| version.parse::<u64>().ok();
+    Some(number(one)?.cmp(&number(other)?))
+}
+
 /// Why a question was not answered. What the server says of it may name the account, so that its status must do.
-fn denied(status: StatusCode) -> Ended {
+fn denied(status: StatusCode, headers: &HeaderMap) -> Ended {
     let refused = |problem: &str| Ended::Refused(format!("{}: {problem}", status.as_u16()));
     match status {
         StatusCode::GONE => Ended::Expired,
@@ -228,6 +283,6 @@ fn denied(status: StatusCode) -> Ended {
         }
         StatusCode::FORBIDDEN => refused("the account may not list and watch endpointslices here"),
         StatusCode::NOT_FOUND => refused("the API server has no discovery.k8s.io/v1"),
-        _ => Ended::Failed(format!("the API server answers {status}")),
+        _ => failed(format!("the API server answers {status}"), status, headers),
     }
 }

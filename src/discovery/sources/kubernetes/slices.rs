@@ -5,14 +5,14 @@
 //! slices one stands in two of them: it counts once, and the entry that is ready wins.
 
 use std::collections::hash_map::Entry;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ptr;
 use std::sync::Arc;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::discovery::wire::Skipped;
+use crate::discovery::wire::{Entries, Skipped};
 use crate::endpoint::{Host, Scheme};
 
 /// The slices of one service, as they are known.
@@ -28,6 +28,10 @@ pub(crate) struct Slices {
 struct Slice {
     family: Family,
     entries: Vec<(Arc<Host>, Readiness)>,
+    /// Endpoints that could not be read.
+    skipped: Skipped,
+    /// The ports that it states, where it has endpoints and none of these is the one that is wanted.
+    other_ports: Option<Vec<String>>,
 }
 
 /// The best last.
@@ -117,6 +121,30 @@ impl Slices {
         Ok(Event::Changed { version })
     }
 
+    /// The hosts that take calls, and the endpoints that could not be read.
+    pub(crate) fn entries(&self) -> Entries {
+        let mut skipped = Skipped::default();
+        for slice in self.of_name.values() {
+            skipped.count += slice.skipped.count;
+            skipped.why = skipped.why.or(slice.skipped.why);
+        }
+        Entries { hosts: self.hosts(), skipped }
+    }
+
+    /// What is wrong where endpoints are left out for want of the port.
+    pub(crate) fn without_port(&self) -> Option<String> {
+        let slices = self.of_name.values().filter_map(|slice| slice.other_ports.as_ref());
+        let ports: BTreeSet<&str> =
+            slices.clone().flatten().map(String::as_str).take(MOST_PORTS).collect();
+        slices.clone().next()?;
+        let ports = ports.into_iter().collect::<Vec<_>>().join(", ");
+        Some(match (&self.port, ports.as_str()) {
+            (_, "") => "the slices state no port: write its number as port".to_owned(),
+            (None, ports) => format!("no port is chosen; there are {ports}"),
+            (Some(port), ports) => format!("the port {port} is in no slice; there are {ports}"),
+        })
+    }
+
     /// The hosts that take calls: those that are ready, and where none is, those that serve while they shut down.
     /// Of a service with addresses of both families those of IPv4, lest each of its pods counts twice.
     pub(crate) fn hosts(&self) -> Vec<Arc<Host>> {
@@ -161,23 +189,35 @@ impl Slices {
             _ => Family::Name,
         };
         let endpoints = document.endpoints.unwrap_or_default();
-        let Some((port, scheme)) = self.port_of(&document.ports.unwrap_or_default()) else {
+        let ports = document.ports.unwrap_or_default();
+        let Some((port, scheme)) = self.port_of(&ports) else {
             // A port that nothing listens on: an endpoint that may have it later.
-            return Slice { family, entries: Vec::new() };
+            let named = || ports.iter().filter(is_tcp).map(PortDocument::named).collect();
+            let other_ports = (!endpoints.is_empty()).then(named);
+            return Slice { family, other_ports, ..Slice::default() };
         };
-        let mut entries = Vec::with_capacity(endpoints.len());
+        let (mut entries, mut skipped) = (Vec::with_capacity(endpoints.len()), Skipped::default());
         for endpoint in endpoints {
             match entry(endpoint, port, scheme) {
                 Some(entry) => entries.push(entry),
-                None => self.skipped.add("an endpoint that cannot be read"),
+                None => skipped.add("an endpoint that cannot be read"),
             }
         }
-        Slice { family, entries }
+        for why in skipped.why.iter().cycle().take(skipped.count) {
+            self.skipped.add(why);
+        }
+        Slice { family, entries, skipped, other_ports: None }
     }
 
     /// The port of the slice that was asked for, and what its names say of TLS.
     fn port_of(&self, ports: &[PortDocument]) -> Option<(u16, Option<Scheme>)> {
-        let is_tcp = |port: &&PortDocument| port.protocol.as_deref().is_none_or(|it| it == "TCP");
+        let number = self.port.as_deref().and_then(|port| port.parse().ok());
+        if let Some(number) = number.filter(|number| *number > 0)
+            && ports.iter().filter(is_tcp).all(|port| port.port.is_none())
+        {
+            // A headless service without ports, or one for any port.
+            return Some((number, None));
+        }
         let mut tcp = ports.iter().filter(is_tcp);
         let named = |name: &str| {
             let number = name.parse::<u16>().ok();
@@ -195,6 +235,22 @@ impl Slices {
         let is_https = port.app_protocol.as_deref().or(port.name.as_deref()) == Some("https");
         Some((port.port.filter(|port| *port > 0)?, is_https.then_some(Scheme::Https)))
     }
+}
+
+fn is_tcp(port: &&PortDocument) -> bool {
+    port.protocol.as_deref().is_none_or(|it| it == "TCP")
+}
+
+/// How many ports a message names.
+const MOST_PORTS: usize = 10;
+
+/// The version at which a list was answered.
+///
+/// # Errors
+/// Says that it is no list.
+pub(super) fn version(document: &[u8]) -> Result<String, String> {
+    let page: ListDocument<'_> = read(document)?;
+    Ok(page.metadata.version.unwrap_or_default())
 }
 
 /// Its first address, by the API's own advice: several are those of one and the same.
@@ -279,6 +335,18 @@ struct PortDocument {
     port: Option<u16>,
     protocol: Option<String>,
     app_protocol: Option<String>,
+}
+
+impl PortDocument {
+    /// Its name and number, for people.
+    fn named(&self) -> String {
+        let name = self.name.as_deref().filter(|name| !name.is_empty());
+        match (name, self.port) {
+            (Some(name), Some(port)) => format!("{name} ({port})"),
+            (Some(name), None) => name.to_owned(),
+            (None, port) => port.unwrap_or_default().to_string(),
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -424,6 +492,34 @@ mod tests {
         assert_eq!(number(Some("other"), &ports), None);
         assert_eq!(of(Some("web"), &ports).unwrap().scheme, Some(Scheme::Https));
         assert_eq!(of(Some("http"), &ports).unwrap().scheme, None);
+    }
+
+    #[test]
+    fn a_port_that_is_in_no_slice_is_told_with_those_that_are() {
+        let ports = [HTTP, r#"{"name":"metrics","port":9090}"#, r#"{"port":9091}"#];
+        let told = |port: Option<&str>, endpoints: &[String], ports: &[&str]| {
+            listed(port, &[slice("a", "IPv4", endpoints, ports)]).without_port()
+        };
+        let one = [ready("10.0.0.1")];
+        let expected = "the port htttp is in no slice; there are 9091, http (8080), metrics (9090)";
+        assert_eq!(told(Some("htttp"), &one, &ports).as_deref(), Some(expected));
+        let expected = "no port is chosen; there are 9091, metrics (9090)";
+        assert_eq!(told(None, &one, &ports[1..]).as_deref(), Some(expected));
+        let expected = "the slices state no port: write its number as port";
+        assert_eq!(told(Some("http"), &one, &[]).as_deref(), Some(expected));
+        assert_eq!(told(Some("http"), &one, &ports), None);
+        assert_eq!(told(Some("htttp"), &[], &ports), None, "there is nobody");
+    }
+
+    #[test]
+    fn a_port_by_number_counts_where_the_slice_states_none() {
+        for ports in [&[][..], &[r#"{"name":"","port":null}"#]] {
+            let of =
+                |port| places(&listed(port, &[slice("a", "IPv4", &[ready("10.0.0.1")], ports)]));
+            assert_eq!(of(Some("8080")), ["10.0.0.1:8080"]);
+            assert_eq!(of(Some("http")), [""; 0]);
+            assert_eq!(of(None), [""; 0]);
+        }
     }
 
     #[test]

@@ -1,20 +1,20 @@
 //! The hosts of a cluster's assignment (EDS), with gRPC's rules for what Envoy leaves to its configuration (A27, A37).
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
+use crate::discovery::wire::Entries;
 use crate::discovery::wire::protobuf::{
     ClusterLoadAssignment, LbEndpoint, Locality, LocalityLbEndpoints, UInt32Value,
 };
 use crate::endpoint::Host;
 
-/// The hosts that take calls, and what was wrong with endpoints that were passed over.
+/// The hosts that take calls, and the endpoints that were passed over because something is wrong with them.
 ///
 /// An endpoint takes calls where its health is `HEALTHY` or unknown. Where a locality of a priority has a weight, each
 /// locality's endpoints share what it gets by their own weights, and localities without one get nothing; where none has,
 /// the endpoints' own weights count.
-pub(super) fn hosts(assignment: &ClusterLoadAssignment) -> (Vec<Arc<Host>>, Vec<&'static str>) {
-    let (mut hosts, mut skipped) = (Vec::new(), Vec::new());
+pub(super) fn hosts(assignment: &ClusterLoadAssignment) -> Entries {
+    let mut entries = Entries::default();
     let levels = levels(assignment);
     for locality in &assignment.endpoints {
         let level = &levels[&locality.priority];
@@ -29,13 +29,10 @@ pub(super) fn hosts(assignment: &ClusterLoadAssignment) -> (Vec<Arc<Host>>, Vec<
                 true => scaled(share, own, sum, level.most),
                 false => own,
             };
-            match host(endpoint, locality, weight) {
-                Ok(host) => hosts.push(Arc::new(host)),
-                Err(problem) => skipped.push(problem),
-            }
+            entries.add(host(endpoint, locality, weight).map(Some));
         }
     }
-    (hosts, skipped)
+    entries
 }
 
 /// What the localities of one priority have in common.
@@ -136,9 +133,9 @@ mod tests {
 
     fn of(endpoints: Vec<LocalityLbEndpoints>) -> (Vec<(u16, u32, u32)>, usize) {
         let cluster_name = "web".to_owned();
-        let (hosts, skipped) = hosts(&ClusterLoadAssignment { cluster_name, endpoints });
+        let Entries { hosts, skipped } = hosts(&ClusterLoadAssignment { cluster_name, endpoints });
         let told = hosts.iter().map(|host| (host.port, host.weight, host.priority)).collect();
-        (told, skipped.len())
+        (told, skipped.count)
     }
 
     #[test]

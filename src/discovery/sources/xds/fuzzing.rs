@@ -5,6 +5,7 @@ use http::{HeaderMap, HeaderValue};
 use prost::Message;
 
 use super::assignment::hosts;
+use crate::discovery::wire::Entries;
 use crate::discovery::wire::grpc::{self, Status};
 use crate::discovery::wire::protobuf::{
     ASSIGNMENT, ClusterLoadAssignment, DiscoveryResponse, LbEndpoint, LocalityLbEndpoints,
@@ -53,7 +54,7 @@ fn is_usable(endpoint: &&LbEndpoint) -> bool {
 /// Each endpoint that takes calls is a host or passed over, those of a locality in the order of their weights, and
 /// localities share as theirs say.
 fn looked_at(assignment: &ClusterLoadAssignment) {
-    let (hosts, skipped) = hosts(assignment);
+    let Entries { hosts, skipped } = hosts(assignment);
     let share = |it: &LocalityLbEndpoints| it.load_balancing_weight.map_or(0, |it| it.value);
     let is_weighted = |priority: u32| {
         assignment.endpoints.iter().any(|it| it.priority == priority && share(it) > 0)
@@ -64,8 +65,8 @@ fn looked_at(assignment: &ClusterLoadAssignment) {
         .filter(|it| !is_weighted(it.priority) || share(it) > 0)
         .collect();
     let usable = used.iter().flat_map(|it| it.lb_endpoints.iter().filter(is_usable)).count();
-    assert_eq!(hosts.len() + skipped.len(), usable);
-    if !skipped.is_empty() {
+    assert_eq!(hosts.len() + skipped.count, usable);
+    if skipped.count > 0 {
         return;
     }
     let mut made = hosts.iter();

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use h2::client::{self, SendRequest};
-use h2::{Ping, PingPong, RecvStream, SendStream};
+use h2::{Ping, PingPong, Reason, RecvStream, SendStream};
 use http::{HeaderValue, Method, Request, Response, StatusCode, Version, header};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{sleep, timeout};
@@ -30,12 +30,19 @@ pub(super) struct Target<'a> {
     pub(super) authorization: Option<HeaderValue>,
 }
 
-/// Makes the call over `connection` and does `work` with it; `alive` is told each answer to a ping, one of which goes
-/// out in each third of `silence`.
+/// How it is asked whether the server still stands.
+pub(super) struct Pings {
+    /// How long after an answer the next ping goes out.
+    pub(super) every: Duration,
+    /// How long an answer may take.
+    pub(super) patience: Duration,
+}
+
+/// Makes the call over `connection` and does `work` with it; `alive` is told each answer to a ping.
 pub(super) async fn call<W: Future<Output = Ended>>(
     connection: impl AsyncRead + AsyncWrite + Unpin,
     target: Target<'_>,
-    silence: Duration,
+    asked: Pings,
     alive: impl Fn(),
     work: impl FnOnce(Stream) -> W,
 ) -> Ended {
@@ -52,7 +59,7 @@ pub(super) async fn call<W: Future<Output = Ended>>(
     };
     let ping_pong = connection.ping_pong();
     let mut driver = pin!(connection);
-    let mut pings = pin!(pings(ping_pong, silence / 3, alive));
+    let mut pings = pin!(pings(ping_pong, asked, alive));
     let mut work = pin!(async {
         match Stream::open(sender, target).await {
             Ok(stream) => work(stream).await,
@@ -63,7 +70,11 @@ pub(super) async fn call<W: Future<Output = Ended>>(
         // What has come is read before the end of the connection is told: it may say why.
         let driven = driver.as_mut().poll(cx);
         if let Poll::Ready(ended) = work.as_mut().poll(cx) {
-            return Poll::Ready(ended);
+            // The connection knows more of its end than the call on it.
+            return Poll::Ready(match driven {
+                Poll::Ready(Err(error)) if error.reason() == Some(TOO_MANY) => failed(&error),
+                _ => ended,
+            });
         }
         match driven {
             Poll::Ready(Ok(())) => Poll::Ready(closed()),
@@ -74,12 +85,24 @@ pub(super) async fn call<W: Future<Output = Ended>>(
     .await
 }
 
+/// What a server says of pings that come too often (gRPC's A8).
+const TOO_MANY: Reason = Reason::ENHANCE_YOUR_CALM;
+
+/// Whether a call ended because its pings came too often.
+pub(super) fn is_too_many_pings(ended: &Ended) -> bool {
+    *ended == of_reason(TOO_MANY)
+}
+
 /// Without what a server may add to its reason.
 fn failed(error: &h2::Error) -> Ended {
-    Ended::Failed(match error.reason() {
-        Some(reason) => format!("HTTP/2: {reason}"),
-        None => format!("HTTP/2: {error}"),
-    })
+    match error.reason() {
+        Some(reason) => of_reason(reason),
+        None => Ended::Failed(format!("HTTP/2: {error}")),
+    }
+}
+
+fn of_reason(reason: Reason) -> Ended {
+    Ended::Failed(format!("HTTP/2: {reason}"))
 }
 
 fn closed() -> Ended {
@@ -87,15 +110,15 @@ fn closed() -> Ended {
 }
 
 /// A stream may be quiet for hours: only an answer to a ping shows that the server still stands.
-async fn pings(ping_pong: Option<PingPong>, every: Duration, alive: impl Fn()) -> Ended {
+async fn pings(ping_pong: Option<PingPong>, asked: Pings, alive: impl Fn()) -> Ended {
     let Some(mut ping_pong) = ping_pong else { return closed() };
     loop {
-        sleep(every).await;
-        match timeout(2 * every, ping_pong.ping(Ping::opaque())).await {
+        sleep(asked.every).await;
+        match timeout(asked.patience, ping_pong.ping(Ping::opaque())).await {
             Ok(Ok(_)) => alive(),
             Ok(Err(error)) => return failed(&error),
             Err(_) => {
-                let silence = (2 * every).as_secs_f64();
+                let silence = asked.patience.as_secs_f64();
                 return Ended::Failed(format!("no answer to a ping for {silence:.1} s"));
             }
         }
@@ -204,5 +227,32 @@ fn ended(status: Status) -> Ended {
     match status.is_refusal() {
         true => Ended::Refused(status.text()),
         false => Ended::Failed(format!("the stream ended: {}", status.text())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_server_that_wants_fewer_pings_is_understood() {
+        let (near, far) = tokio::io::duplex(1 << 16);
+        let server = async {
+            let mut connection = h2::server::handshake(far).await.unwrap();
+            let _call = connection.accept().await.unwrap().unwrap();
+            connection.abrupt_shutdown(Reason::ENHANCE_YOUR_CALM);
+            while connection.accept().await.is_some() {}
+        };
+        let target = Target { origin: "http://a", path: "/b", authorization: None };
+        let second = Duration::from_secs(1);
+        let pings = Pings { every: 60 * second, patience: 60 * second };
+        let work = |mut stream: Stream| async move {
+            stream.next().await.map_or_else(|ended| ended, |_| closed())
+        };
+        let client = call(near, target, pings, || {}, work);
+        let (ended, ()) =
+            timeout(10 * second, async { tokio::join!(client, server) }).await.unwrap();
+        assert!(is_too_many_pings(&ended), "{ended:?}");
+        assert!(!is_too_many_pings(&closed()));
     }
 }

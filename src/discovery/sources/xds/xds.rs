@@ -3,27 +3,32 @@
 //! A new stream asks with an empty version, so that it gets everything whatever the server remembers; the list of the
 //! stream before goes on serving. An answer that cannot be read is refused with its reason (NACK) and changes nothing.
 
+use std::future::Future;
+use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use prost::Message;
 use tokio::time::timeout;
 
 use super::assignment;
-use super::stream::{self, Stream, Target};
+use super::stream::{self, Pings, Stream, Target};
 use crate::discovery::config::{ProviderConfig, RegistryConfig, XdsConfig};
 use crate::discovery::ground::Ground;
 use crate::discovery::source::{Ended, Session, Source, Teller};
 use crate::discovery::wire::protobuf::{
-    ASSIGNMENT, ClusterLoadAssignment, DiscoveryRequest, DiscoveryResponse, Node, Status,
+    ASSIGNMENT, Any, ClusterLoadAssignment, DiscoveryRequest, DiscoveryResponse, Node, Status,
+    WRAPPED, Wrapped,
 };
-use crate::discovery::wire::{self, reach};
+use crate::discovery::wire::{self, Memory, reach};
 use crate::endpoint::bracketed;
 use crate::transport::Offer;
 
 /// How long a control plane may take to name a cluster's endpoints (gRPC's rule).
 const FIRST: Duration = Duration::from_secs(15);
+/// From 20 s to 11 minutes; gRPC's servers allow a ping in five unless they are told otherwise.
+const MOST_DOUBLINGS: u32 = 5;
 /// Where control planes listen that state no port: istiod's without TLS.
 const PORT: u16 = 15010;
 const PATH: &str =
@@ -40,7 +45,47 @@ pub(super) fn make(config: &ProviderConfig) -> Result<Arc<dyn Source>, String> {
         cluster: cluster.to_owned(),
         xds: config.xds.clone(),
         registry: config.registry.clone(),
+        memory: Arc::default(),
+        doublings: AtomicU32::new(0),
     }))
+}
+
+/// The next answer to what was asked. Answers of other types, which some control planes send unasked, are nobody's
+/// matter.
+async fn response(stream: &mut Stream) -> Result<DiscoveryResponse, Ended> {
+    loop {
+        let response = DiscoveryResponse::decode(stream.next().await?)
+            .map_err(|_| Ended::Failed("an answer that is not xDS".to_owned()))?;
+        if response.type_url.is_empty() || response.type_url == ASSIGNMENT {
+            return Ok(response);
+        }
+    }
+}
+
+/// Waits for `response`, and tells where it is late; a control plane with much to do would begin anew with each stream.
+async fn first<T>(response: impl Future<Output = T>, teller: &Teller) -> T {
+    let mut response = pin!(response);
+    match timeout(FIRST, response.as_mut()).await {
+        Ok(response) => response,
+        Err(_) => {
+            teller.failing(format!("no endpoints of the cluster for {} s", FIRST.as_secs()));
+            response.await
+        }
+    }
+}
+
+/// What a resource is, in its wrapping or without.
+fn assignment(resource: &Any) -> Result<ClusterLoadAssignment, String> {
+    let unread = || "a ClusterLoadAssignment that cannot be read".to_owned();
+    let inner = match resource.type_url == WRAPPED {
+        true => Wrapped::decode(resource.value.clone()).map_err(|_| unread())?.resource,
+        false => None,
+    };
+    let resource = inner.as_ref().unwrap_or(resource);
+    if resource.type_url != ASSIGNMENT {
+        return Err("a resource that is no ClusterLoadAssignment".to_owned());
+    }
+    ClusterLoadAssignment::decode(resource.value.clone()).map_err(|_| unread())
 }
 
 /// The endpoints of one cluster.
@@ -50,6 +95,9 @@ struct Xds {
     cluster: String,
     xds: XdsConfig,
     registry: RegistryConfig,
+    memory: Arc<Memory>,
+    /// How often a server said that pings come too often.
+    doublings: AtomicU32,
 }
 
 impl Source for Xds {
@@ -64,12 +112,13 @@ impl Source for Xds {
 
 impl Xds {
     async fn session(&self, ground: &Ground, teller: &Teller) -> Ended {
-        let authorization = match wire::http::authorization(&self.registry) {
+        let authorization = match wire::http::authorization(&self.registry, &self.memory) {
             Ok(authorization) => authorization,
             Err(ended) => return ended,
         };
-        let server = &self.server;
-        let connection = match reach::connect(&self.registry, server, Offer::Http2, ground).await {
+        let (registry, server) = (&self.registry, &self.server);
+        let connected = reach::connect(registry, server, Offer::Http2, ground, &self.memory).await;
+        let connection = match connected {
             Ok(connection) => connection,
             Err(ended) => return ended,
         };
@@ -83,7 +132,21 @@ impl Xds {
             }
         };
         let work = |stream| self.follow(stream, teller, &holds);
-        stream::call(connection, target, self.registry.silence, alive, work).await
+        let pings = self.pings();
+        let ended = stream::call(connection, target, pings, alive, work).await;
+        if stream::is_too_many_pings(&ended) {
+            // As gRPC's clients do (A8): also for the sessions that come.
+            self.doublings.fetch_add(1, Ordering::Relaxed);
+        } else if !holds.load(Ordering::Relaxed) {
+            self.memory.leave_address();
+        }
+        ended
+    }
+
+    fn pings(&self) -> Pings {
+        let silence = self.registry.silence;
+        let doublings = self.doublings.load(Ordering::Relaxed).min(MOST_DOUBLINGS);
+        Pings { every: (silence / 3).saturating_mul(1 << doublings), patience: silence / 3 * 2 }
     }
 
     /// Asks, and takes or refuses each answer. `holds` says whether the last one that names the cluster was taken: then a
@@ -94,20 +157,14 @@ impl Xds {
             if let Err(ended) = stream.send(&asked.encode_to_vec()).await {
                 return ended;
             }
-            let next = match is_listed {
-                true => Ok(stream.next().await),
-                false => timeout(FIRST, stream.next()).await,
+            let next = response(&mut stream);
+            let response = match is_listed {
+                true => next.await,
+                false => first(next, teller).await,
             };
-            let message = match next {
-                Ok(Ok(message)) => message,
-                Ok(Err(ended)) => return ended,
-                Err(_) => {
-                    let waited = FIRST.as_secs();
-                    return Ended::Failed(format!("no endpoints of the cluster for {waited} s"));
-                }
-            };
-            let Ok(response) = DiscoveryResponse::decode(message) else {
-                return Ended::Failed("an answer that is not xDS".to_owned());
+            let response = match response {
+                Ok(response) => response,
+                Err(ended) => return ended,
             };
             asked.node = None;
             asked.response_nonce.clone_from(&response.nonce);
@@ -148,25 +205,36 @@ impl Xds {
     fn take(&self, response: &DiscoveryResponse, teller: &Teller) -> Result<bool, String> {
         let mut found = None;
         for resource in &response.resources {
-            if resource.type_url != ASSIGNMENT {
-                return Err("a resource that is no ClusterLoadAssignment".to_owned());
-            }
-            let assignment = ClusterLoadAssignment::decode(resource.value.clone())
-                .map_err(|_| "a ClusterLoadAssignment that cannot be read".to_owned())?;
+            let assignment = assignment(resource)?;
             if assignment.cluster_name == self.cluster {
                 found = Some(assignment);
             }
         }
         let Some(assignment) = found else { return Ok(false) };
-        let (hosts, skipped) = assignment::hosts(&assignment);
-        for problem in &skipped {
-            teller.skipped(problem);
-        }
         // An assignment without any endpoint is meant; one whose endpoints are all unwell may be a fault.
         match assignment.endpoints.iter().all(|locality| locality.lb_endpoints.is_empty()) {
             true => teller.none(),
-            false => teller.list(hosts),
+            false => assignment::hosts(&assignment).tell(teller),
         }
         Ok(true)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_resource_is_read_with_and_without_its_wrapping() {
+        let web = ClusterLoadAssignment { cluster_name: "web".to_owned(), endpoints: Vec::new() };
+        let any =
+            |kind: &str, value: Vec<u8>| Any { type_url: kind.to_owned(), value: value.into() };
+        let bare = any(ASSIGNMENT, web.encode_to_vec());
+        let wrapped = Wrapped { resource: Some(bare.clone()) }.encode_to_vec();
+        assert_eq!(assignment(&bare), Ok(web.clone()));
+        assert_eq!(assignment(&any(WRAPPED, wrapped)), Ok(web));
+        for wrong in [any("other", Vec::new()), any(WRAPPED, Vec::new()), any(WRAPPED, vec![255])] {
+            assert!(assignment(&wrong).is_err(), "{wrong:?}");
+        }
     }
 }

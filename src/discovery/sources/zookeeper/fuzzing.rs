@@ -111,7 +111,7 @@ pub fn session(script: &[u8]) {
         list = members.take_list().or(list);
     }
     let list = list.expect("a list");
-    let known: BTreeSet<_> = list.iter().map(|host| host.address.clone()).collect();
+    let known: BTreeSet<_> = list.hosts.iter().map(|host| host.address.clone()).collect();
     let there = server
         .nodes
         .iter()

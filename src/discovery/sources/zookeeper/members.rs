@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use crate::discovery::source::Ended;
 use crate::discovery::wire::jute::{AUTH, Body, Change, ErrorCode, PING, Reply, Request};
+use crate::discovery::wire::{Entries, Entry};
 use crate::endpoint::Host;
 
 /// How many questions may be under way: a long list is asked in one stream, and the buffers of both sides stay small.
@@ -20,7 +21,7 @@ pub(super) struct Members<R> {
     path: String,
     /// Reads a node's name and content: a host, none that takes calls, or what is wrong.
     read: R,
-    nodes: BTreeMap<String, Option<Arc<Host>>>,
+    nodes: BTreeMap<String, Entry>,
     to_ask: VecDeque<Question>,
     under_way: HashMap<i32, Question>,
     last_xid: i32,
@@ -72,7 +73,7 @@ impl<R: Fn(&str, &[u8]) -> Result<Option<Host>, &'static str>> Members<R> {
     }
 
     /// The whole list, once every child was heard, and then whenever it changed.
-    pub(super) fn take_list(&mut self) -> Option<Vec<Arc<Host>>> {
+    pub(super) fn take_list(&mut self) -> Option<Entries> {
         let is_of_list = |question: &Question| *question != Question::Exists;
         if !self.is_complete {
             let mut open = self.to_ask.iter().chain(self.under_way.values());
@@ -81,7 +82,7 @@ impl<R: Fn(&str, &[u8]) -> Result<Option<Host>, &'static str>> Members<R> {
         if !self.is_complete || !std::mem::take(&mut self.is_changed) {
             return None;
         }
-        Some(self.nodes.values().flatten().cloned().collect())
+        Some(self.nodes.values().collect())
     }
 
     /// Whether the list was told once, so that silence means that it holds.
@@ -146,6 +147,10 @@ impl<R: Fn(&str, &[u8]) -> Result<Option<Host>, &'static str>> Members<R> {
                 self.ask(Question::Exists);
             }
             (Question::Data(name), Err(code)) if code.is_no_node() => self.forget(&name),
+            // One of several that have rules of their own; the others may be read.
+            (Question::Data(name), Err(code)) if code.is_no_auth() => {
+                self.note(&name, Err("may not be read"));
+            }
             (_, Err(code)) => return Err(ended(code)),
         }
         Ok(())
@@ -156,29 +161,33 @@ impl<R: Fn(&str, &[u8]) -> Result<Option<Host>, &'static str>> Members<R> {
         let mut new: HashSet<&str> = names.iter().copied().collect();
         // Each name is looked up once: of 10,000 children all but one are those of before.
         let gone = self.nodes.extract_if(.., |name, _| !new.remove(name.as_str()));
-        self.is_changed |= gone.filter(|(_, host)| host.is_some()).count() > 0;
+        self.is_changed |= gone.filter(|(_, entry)| !matches!(entry, Ok(None))).count() > 0;
         for name in names.iter().filter(|name| !new.is_empty() && new.contains(*name)) {
-            self.nodes.insert((*name).to_owned(), None);
+            self.nodes.insert((*name).to_owned(), Ok(None));
             self.ask(Question::Data((*name).to_owned()));
         }
     }
 
     fn learn(&mut self, name: &str, data: &[u8]) {
+        let entry = (self.read)(name, data);
+        self.note(name, entry.map(|host| host.map(Arc::new)));
+    }
+
+    fn note(&mut self, name: &str, entry: Entry) {
         // Without one it was deleted while it was asked.
         let Some(node) = self.nodes.get_mut(name) else { return };
-        let host = (self.read)(name, data).unwrap_or_else(|problem| {
+        if let Err(problem) = entry {
             self.skipped.push(format!("node {name:?}: {problem}"));
-            None
-        });
-        if node.as_deref() != host.as_ref() {
-            *node = host.map(Arc::new);
+        }
+        if *node != entry {
+            *node = entry;
             self.is_changed = true;
         }
     }
 
     /// Also the name: a node that is made again under it is asked and watched again.
     fn forget(&mut self, name: &str) {
-        self.is_changed |= self.nodes.remove(name).flatten().is_some();
+        self.is_changed |= self.nodes.remove(name).is_some_and(|entry| entry != Ok(None));
     }
 
     /// Asks it, unless it waits to be asked: the answer will be as new. A child's watch fires once for each question,
@@ -263,7 +272,7 @@ mod tests {
                 self.members.receive(&reply).expect("a good answer");
             }
             let list = self.members.take_list();
-            list.map(|hosts| hosts.iter().map(|host| host.port).collect())
+            list.map(|entries| entries.hosts.iter().map(|host| host.port).collect())
         }
 
         fn reply(&self, xid: i32, kind: i32, path: &str) -> Vec<u8> {
@@ -274,6 +283,7 @@ mod tests {
                     int(&mut body, self.nodes.len() as i32);
                     self.nodes.iter().for_each(|(name, _)| text(&mut body, name));
                 }
+                4 if path == "/web/hidden" => return message(xid, -102, &[]),
                 4 => match self.nodes.iter().find(|(name, _)| path == format!("/web/{name}")) {
                     Some((_, data)) => text(&mut body, data),
                     None => return message(xid, -101, &[]),
@@ -331,6 +341,22 @@ mod tests {
         server.nodes[1].1 = "h:2";
         server.event(3, "/web/b");
         assert_eq!(server.run(), ports(&[1, 2]));
+    }
+
+    #[test]
+    fn a_node_that_may_not_be_read_is_passed_over_and_the_others_serve() {
+        let mut server = server(&[("a", "h:1"), ("hidden", "h:2")]);
+        assert_eq!(server.run(), ports(&[1]));
+        assert_eq!(server.members.take_skipped(), ["node \"hidden\": may not be read"]);
+        server.nodes.remove(0);
+        server.event(4, "/web");
+        while let Some(request) = server.members.next_request() {
+            let reply =
+                server.reply(i32::from_be_bytes(request[4..8].try_into().unwrap()), 8, "/web");
+            server.members.receive(&reply).expect("a good answer");
+        }
+        let left = server.members.take_list().unwrap();
+        assert_eq!(left.unusable().as_deref(), Some("the only entry is unusable: may not be read"));
     }
 
     #[test]

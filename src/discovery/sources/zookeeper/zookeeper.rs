@@ -18,7 +18,7 @@ use crate::discovery::ground::Ground;
 use crate::discovery::scheme::Scheme;
 use crate::discovery::source::{Ended, Session, Source, Teller, session};
 use crate::discovery::wire::jute::{self, Request};
-use crate::discovery::wire::{EntryConfig, reach, stream};
+use crate::discovery::wire::{EntryConfig, Memory, reach, stream};
 use crate::endpoint::bracketed;
 use crate::runtime::entropy::with_rng;
 use crate::transport::{Connection, Offer};
@@ -58,6 +58,7 @@ fn make(config: &ProviderConfig) -> Result<Arc<dyn Source>, String> {
         entry: config.entry.clone(),
         zookeeper: config.zookeeper,
         registry: config.registry.clone(),
+        memory: Arc::default(),
     }))
 }
 
@@ -69,6 +70,7 @@ struct ZooKeeper {
     entry: EntryConfig,
     zookeeper: ZooKeeperConfig,
     registry: RegistryConfig,
+    memory: Arc<Memory>,
 }
 
 impl Source for ZooKeeper {
@@ -102,7 +104,7 @@ impl ZooKeeper {
                 teller.skipped(&problem);
             }
             match members.take_list() {
-                Some(list) => teller.list(list),
+                Some(entries) => entries.list(teller),
                 None if members.is_complete() => teller.alive(),
                 None => {}
             }
@@ -127,7 +129,8 @@ struct Link {
 impl Link {
     async fn open(source: &ZooKeeper, ground: &Ground) -> Result<Self, Ended> {
         let registry = &source.registry;
-        let connection = reach::connect(registry, source.server(), Offer::None, ground).await?;
+        let (server, memory) = (source.server(), &*source.memory);
+        let connection = reach::connect(registry, server, Offer::None, ground, memory).await?;
         let now = Instant::now();
         let mut link = Self {
             connection,
@@ -137,7 +140,10 @@ impl Link {
             heard_at: now,
         };
         let shaken = timeout(registry.connect_timeout, link.shake_hands()).await;
-        shaken.unwrap_or_else(|_| Err(Ended::Failed("no answer to the handshake".to_owned())))?;
+        shaken.unwrap_or_else(|_| {
+            memory.leave_address();
+            Err(Ended::Failed("no answer to the handshake".to_owned()))
+        })?;
         if let (Some(user), Some(password)) = (&registry.username, &registry.password) {
             let credentials = format!("{user}:{}", password.reveal());
             link.send(&Request::Digest(&credentials).encoded(0)).await?;
