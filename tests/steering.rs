@@ -308,6 +308,26 @@ fn user_data_goes_with_all_that_is_told_of_its_call() {
 }
 
 #[test]
+fn a_call_whose_provider_fails_ends_like_any_other() {
+    let notes = Notes::new();
+    let ended = notes.clone();
+    let provider = Provider::custom(|_| AHOY_E_CONNECT);
+    let client = Builder::new()
+        .balancer(&Balancer::round_robin(&provider))
+        .on_call_end(move |outcome| ended.add(outcome.unwrap_err().user_data))
+        .build();
+    let request = Request::new("GET", "/path").user_data(7);
+    let blocking = client.send(&request).unwrap_err();
+    let started = client.start(&request).and_then(|call| call.end()).unwrap_err();
+    for failure in [blocking, started] {
+        assert_eq!((failure.status, failure.user_data), (AHOY_E_DISCOVERY, 7), "{failure:?}");
+        assert!(failure.message.starts_with("GET /path failed after 0 attempts"), "{failure:?}");
+        assert!(failure.message.contains("provider: "), "{failure:?}");
+    }
+    assert_eq!(notes.all(), [7, 7]);
+}
+
+#[test]
 fn user_data_is_given_back_when_nothing_has_it_any_more() {
     let server = Server::always(Reply::Hang);
     let client = client_of(&server);

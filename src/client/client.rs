@@ -10,13 +10,13 @@ use super::body::streaming::Delivery;
 use super::call::attempt;
 use super::call::call::Call;
 use super::call::cancellation::Cancellation;
+use super::call::unsent::unsent;
 use super::completion::completion::{Completion, Finisher, Outcome};
 use super::completion::queue::Queue;
 use super::core::{Core, check_may_wait, out_of_resources};
 use super::lifecycle::Lifecycle;
 use super::observe::hooks::Hooks;
 use super::observe::log::Log;
-use super::observe::meter;
 use super::plan::Plan;
 use super::route::Route;
 use super::transport::{ClientTransport, Driver};
@@ -107,7 +107,7 @@ impl Client {
         let started = clock::now();
         self.core.lifecycle.check_open()?;
         self.warm_up();
-        self.prepare_for(request, Wanted::Blocking)?;
+        self.prepare_for(request, Wanted::Blocking, started)?;
         if self.core.config.http2 != Http2::Off || request.streamed {
             return self.start_and_wait(request, started);
         }
@@ -220,7 +220,7 @@ impl Client {
     ) -> Result<(), Error> {
         self.core.lifecycle.check_open()?;
         self.warm_up();
-        self.prepare_for(&request, Wanted::Started)?;
+        self.prepare_for(&request, Wanted::Started, started)?;
         Call::check(&self.core, &request)?;
         let resolver = resolver().map_err(out_of_resources)?;
         let thread = io_thread::least_busy().map_err(out_of_resources)?;
@@ -351,16 +351,18 @@ impl Client {
         })
     }
 
-    /// Asks the provider at the balancer's first use, or begins to be told by it; a call that fails for it is counted.
-    fn prepare_for(&self, request: &Request, wanted: Wanted) -> Result<(), Error> {
-        let prepared = self.prepare(wanted);
-        if let Err(error) = &prepared
-            && error.kind() == ErrorKind::Discovery
-        {
-            meter::count_unsent(self.core.statistics().shared(), &request.method, error.kind());
-            self.core.call_ended(&Err(error.clone()));
-        }
-        prepared
+    /// Asks the provider at the balancer's first use, or begins to be told by it; a call that fails for it ends as any other
+    /// does.
+    fn prepare_for(
+        &self,
+        request: &Request,
+        wanted: Wanted,
+        started: Instant,
+    ) -> Result<(), Error> {
+        self.prepare(wanted).map_err(|error| match error.kind() {
+            ErrorKind::Discovery => unsent(&self.core, request, &error, started),
+            _ => error,
+        })
     }
 
     /// Asks the provider at the balancer's first use, or begins to be told by it.

@@ -13,6 +13,7 @@ pub(crate) mod record;
 pub(crate) mod send;
 pub(crate) mod settle;
 pub(crate) mod state;
+pub(crate) mod unsent;
 pub(crate) mod watch;
 
 /// Parsers of inbound headers, for fuzz/.

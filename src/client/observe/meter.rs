@@ -135,9 +135,9 @@ impl<'a> CallMeter<'a> {
 }
 
 /// A call that failed before it could begin.
-pub(crate) fn count_unsent(shared: &Stripe, method: &Method, kind: ErrorKind) {
+pub(crate) fn count_unsent(shared: &Stripe, method: &Method, error: &Error) {
     shared.count(Counter::CallsStarted, 1);
-    shared.record_call(Key::failed(method, kind), Duration::ZERO);
+    shared.record_call(Key::failed(method, error.kind()), error.elapsed());
 }
 
 impl Drop for CallMeter<'_> {
