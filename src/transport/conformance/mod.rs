@@ -22,6 +22,7 @@ use tokio::runtime::Handle;
 use crate::endpoint::{Endpoint, Host, Scheme};
 use crate::outcome::{Failure, FailureKind};
 use crate::source::BodyReader;
+use crate::statistics::{ClientCells, Counter};
 
 use self::server::{Authority, Server};
 use super::content::ASKED;
@@ -818,6 +819,20 @@ async fn direct_is_told_of_a_close_while_a_connection_rests() {
         }
     };
     tokio::time::timeout(Duration::from_secs(5), closed).await.unwrap();
+}
+
+#[tokio::test]
+async fn direct_says_of_the_peer_only_that_it_closed_what_it_closed() {
+    let server = Server::answering("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok");
+    let endpoint = plain_endpoint(server.address);
+    let cells = ClientCells::default();
+    let direct = direct(TlsConfig::default(), |config| config.stripe = cells.stripe());
+    Call::get().send_with(&direct, &endpoint, &Progress::default()).await.unwrap();
+    direct.sweep();
+    assert_eq!(direct.idle_connections(), 1);
+    direct.close();
+    let totals = cells.totals();
+    assert_eq!((totals.get(Counter::ClosedPeer), totals.get(Counter::ClosedOther)), (0, 1));
 }
 
 #[tokio::test]

@@ -84,8 +84,14 @@ impl Idle {
     /// The janitor's look: gone where the peer closed it, at rest where nobody used it for a while. What happens to it at
     /// rest wakes the `waker`, where its runtime is driven always.
     pub(crate) fn looked_after(self, now: Instant, waker: Option<&Waker>) -> Option<Self> {
-        // What the peer has not closed is kept, and the reason is another by then.
         self.closes(CloseReason::Peer);
+        let kept = self.kept_open(now, waker)?;
+        // What closes it later is not the peer, as far as is known.
+        kept.closes(CloseReason::Other);
+        Some(kept)
+    }
+
+    fn kept_open(self, now: Instant, waker: Option<&Waker>) -> Option<Self> {
         match self {
             Self::Parked(mut parked) => parked.still_stands(waker).then_some(Self::Parked(parked)),
             Self::Ready(mut connection) => {
