@@ -2772,8 +2772,8 @@ ahoy_status ahoy_client_builder_set_connect_timeout_ms(ahoy_client_builder *buil
 /**
  * Limits how long the body of an answer, held whole or streamed, may bring nothing; then its
  * attempt ends with AHOY_E_TIMEOUT. A request's own limit (ahoy_request_set_idle_timeout_ms) comes
- * first. Default: off; a body that is held whole has the other limits, and a streamed one that on
- * attempts.
+ * first. Default: off; a body that is held whole has the other limits, and a streamed one those of
+ * ahoy_request_set_idle_timeout_ms.
  *
  * @param timeout_ms at least 1; AHOY_FOREVER for no limit
  */
@@ -4280,7 +4280,8 @@ ahoy_status ahoy_request_set_streamed(ahoy_request *request,
 /**
  * Limits the wait for the next piece of a streamed answer, while its reader has room for it; then
  * the body ends with AHOY_E_TIMEOUT. Default: ahoy_client_builder_set_body_idle_timeout_ms, or
- * else the client's limit on one attempt, or else 10 s.
+ * else the client's limit on one attempt, which is not for text/event-stream. With neither it is
+ * 60 s, or no limit where the call's own limit is AHOY_FOREVER.
  *
  * @param timeout_ms at least 1; AHOY_FOREVER for no limit
  */
