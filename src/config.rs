@@ -228,10 +228,19 @@ impl Default for ClientConfig {
 
 impl ClientConfig {
     /// The profile `resilient`: hedges the slowest twentieth of calls, and limits the calls in
-    /// flight.
+    /// flight. As many more wait for room, so that a burst on a service that is well loses no call. They wait for a second
+    /// at most: beyond that the service has too much to do, and a call is better refused.
     pub fn make_resilient(&mut self) {
         self.hedge.delay.get_or_insert(HedgeDelay::Live);
-        self.limit.get_or_insert_default();
+        let brings_limit = self.limit.is_none();
+        let limit = self.limit.get_or_insert_default();
+        if brings_limit
+            && self.shedding.queue_length == 0
+            && let LimitConfig::Fixed(limit) = *limit
+        {
+            self.shedding.queue_length = limit.get() as usize;
+            self.shedding.queue_wait = Duration::from_secs(1);
+        }
     }
 
     /// Adds a header to every request. A `User-Agent` takes the place of the default.
