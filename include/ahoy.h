@@ -2781,8 +2781,8 @@ ahoy_status ahoy_client_builder_set_connect_timeout_ms(ahoy_client_builder *buil
 /**
  * Limits how long the body of an answer, held whole or streamed, may bring nothing; then its
  * attempt ends with AHOY_E_TIMEOUT. A request's own limit (ahoy_request_set_idle_timeout_ms) comes
- * first. Default: off; a body that is held whole has the other limits, and a streamed one that on
- * attempts.
+ * first. Default: off; a body that is held whole has the other limits, and a streamed one those of
+ * ahoy_request_set_idle_timeout_ms.
  *
  * @param timeout_ms at least 1; AHOY_FOREVER for no limit
  */
@@ -3221,11 +3221,11 @@ ahoy_status ahoy_client_builder_set_retry_budget_stock(ahoy_client_builder *buil
 
 /**
  * Switches on two protections that have a price: hedges for the slowest twentieth of calls that
- * may be carried out twice, and a limit of 1,024 calls in flight. What is on already stays as it
- * is. Neither is a default: hedges send up to 5 % more requests, and above the limit calls are
- * refused with AHOY_E_OVERLOADED. Take it for services whose requests are cheap to repeat,
- * together with ahoy_balancer_use_resilient_profile. README compares it with the defaults by
- * measurement.
+ * may be carried out twice, and a limit of 1,024 calls in flight. With the limit comes a queue:
+ * 1,024 more calls wait for room, each for up to 1 s. What is on already stays as it is. Neither
+ * is a default: hedges send up to 5 % more requests, and calls for which no room comes are refused
+ * with AHOY_E_OVERLOADED. Take it for services whose requests are cheap to repeat, together with
+ * ahoy_balancer_use_resilient_profile. README compares it with the defaults by measurement.
  */
 AHOY_API
 ahoy_status ahoy_client_builder_use_resilient_profile(ahoy_client_builder *builder,
@@ -4307,7 +4307,8 @@ ahoy_status ahoy_request_set_streamed(ahoy_request *request,
 /**
  * Limits the wait for the next piece of a streamed answer, while its reader has room for it; then
  * the body ends with AHOY_E_TIMEOUT. Default: ahoy_client_builder_set_body_idle_timeout_ms, or
- * else the client's limit on one attempt, or else 10 s.
+ * else the client's limit on one attempt, which is not for text/event-stream. With neither it is
+ * 60 s, or no limit where the call's own limit is AHOY_FOREVER.
  *
  * @param timeout_ms at least 1; AHOY_FOREVER for no limit
  */

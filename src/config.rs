@@ -23,9 +23,12 @@ pub use algorithm::{Algorithm, PrequalProbing};
 pub(crate) use algorithm::{MOST_PROBE_ANSWERS, MOST_PROBES_AT_ONCE, MOST_PROBES_PER_CALL};
 pub use balancer::{BalancerConfig, HealthCheck, KeySource, Misfit, Subset, Zone};
 
-/// Where none is set, how long a streamed body's next piece may take, and an attempt whose limit is
-/// hard: long for an answer, short beside the call's 30 s.
+/// How long an attempt may take whose limit is hard, where none is set: long for an answer, short beside the call's 30 s.
 pub const DEFAULT_ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long a streamed body's next piece may take, where no limit is set: senders of events are advised to send a comment
+/// every 15 s (HTML, 9.2.7), and nginx waits as long. A body that has stalled still ends.
+pub const DEFAULT_PIECE_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A connect limit where none is set: two lost SYNs at the kernel's 1 s and 2 s; gRPC's and Envoy's
 /// lie on both sides.
@@ -231,10 +234,19 @@ impl Default for ClientConfig {
 
 impl ClientConfig {
     /// The profile `resilient`: hedges the slowest twentieth of calls, and limits the calls in
-    /// flight.
+    /// flight. As many more wait for room, so that a burst on a service that is well loses no call. They wait for a second
+    /// at most: beyond that the service has too much to do, and a call is better refused.
     pub fn make_resilient(&mut self) {
         self.hedge.delay.get_or_insert(HedgeDelay::Live);
-        self.limit.get_or_insert_default();
+        let brings_limit = self.limit.is_none();
+        let limit = self.limit.get_or_insert_default();
+        if brings_limit
+            && self.shedding.queue_length == 0
+            && let LimitConfig::Fixed(limit) = *limit
+        {
+            self.shedding.queue_length = limit.get() as usize;
+            self.shedding.queue_wait = Duration::from_secs(1);
+        }
     }
 
     /// Adds a header to every request. A `User-Agent` takes the place of the default.

@@ -1,12 +1,17 @@
 //! Where a request can go: a [`Host`] as the user states it, an [`Endpoint`] as the library uses it.
 
-use std::net::Ipv6Addr;
+mod addresses;
+
+use std::net::{Ipv6Addr, SocketAddr};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use once_cell::race::OnceBox;
 use smol_str::SmolStr;
+
+pub use addresses::AddressFault;
+use addresses::Addresses;
 
 /// How an endpoint is spoken to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -197,6 +202,9 @@ struct Details {
     server_name: String,
     /// When the next connection may be made, where the last ones ended before they were of use.
     rests_until: Mutex<Option<Instant>>,
+    addresses: Mutex<Addresses>,
+    /// One of its addresses has failed lately. Read for each exchange.
+    suspect: AtomicBool,
 }
 
 /// The properties that most hosts leave out.
@@ -259,8 +267,15 @@ impl Endpoint {
             None if is_unix => LOCALHOST.to_owned(),
             None => without_zone(&self.address).to_owned(),
         });
-        let rests_until = Mutex::default();
-        Details { stated, url: url.into(), authority, server_name, rests_until }
+        Details {
+            stated,
+            url: url.into(),
+            authority,
+            server_name,
+            rests_until: Mutex::default(),
+            addresses: Mutex::default(),
+            suspect: AtomicBool::default(),
+        }
     }
 
     fn details(&self) -> &Details {
@@ -395,6 +410,73 @@ impl Endpoint {
     /// Locked for each connection, not for each exchange.
     fn resting(&self) -> MutexGuard<'_, Option<Instant>> {
         self.details().rests_until.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Learns the addresses that its name has now, and puts first the one to begin with: not one that the call has `met`,
+    /// nor one that has failed lately, where there is another.
+    pub fn sort_addresses(&self, found: &mut [SocketAddr], met: &[SocketAddr], now: Instant) {
+        self.change_addresses(now, |addresses| {
+            addresses.learn(found);
+            addresses.sort(found, met, now);
+        });
+    }
+
+    /// Whether one of its addresses has failed lately, so that it matters over which one an exchange goes.
+    #[inline]
+    #[must_use]
+    pub fn is_suspect(&self) -> bool {
+        self.details.get().is_some_and(|details| details.suspect.load(Ordering::Relaxed))
+    }
+
+    /// Whether an exchange of a call that has `met` some addresses is to go over another one than `address`.
+    #[must_use]
+    pub fn passes_over(&self, address: SocketAddr, met: &[SocketAddr], now: Instant) -> bool {
+        let mut passes_over = false;
+        self.change_addresses(now, |addresses| {
+            passes_over = addresses.passes_over(address, met, now);
+        });
+        passes_over
+    }
+
+    /// An attempt over one of its addresses has failed.
+    pub fn address_failed(&self, address: SocketAddr, fault: AddressFault, now: Instant) {
+        self.change_addresses(now, |addresses| addresses.failed(address, fault, now));
+    }
+
+    /// An attempt over one of its addresses had a good answer.
+    #[inline]
+    pub fn address_answered(&self, address: SocketAddr, now: Instant) {
+        if self.is_suspect() {
+            self.change_addresses(now, |addresses| addresses.answered(address));
+        }
+    }
+
+    /// A connection went to the address because no better one could be reached.
+    pub fn address_is_needed(&self, address: SocketAddr, now: Instant) {
+        self.change_addresses(now, |addresses| addresses.is_needed(address));
+    }
+
+    /// A handshake with the address begins.
+    pub fn address_greeted(&self, address: SocketAddr, now: Instant) {
+        self.change_addresses(now, |addresses| addresses.greeted(address, now));
+    }
+
+    /// A handshake with the address has succeeded.
+    pub fn address_greeted_back(&self, address: SocketAddr, now: Instant) {
+        self.change_addresses(now, |addresses| addresses.greeted_back(address));
+    }
+
+    /// A handshake with the address, which had `begun` then, has failed or was given up.
+    pub fn address_not_greeted_back(&self, address: SocketAddr, begun: Instant, now: Instant) {
+        self.change_addresses(now, |addresses| addresses.not_greeted_back(address, begun, now));
+    }
+
+    /// Locked for each connection, and for exchanges while an address is suspect.
+    fn change_addresses(&self, now: Instant, change: impl FnOnce(&mut Addresses)) {
+        let details = self.details();
+        let mut addresses = details.addresses.lock().unwrap_or_else(PoisonError::into_inner);
+        change(&mut addresses);
+        details.suspect.store(addresses.are_suspect(now), Ordering::Relaxed);
     }
 
     /// Says that it left its list: connections to it end with their exchange and are not kept.

@@ -198,3 +198,23 @@ fn by_default_only_the_other_limits_end_a_body() {
         Builder::new().balancer(&round_robin(&[server.port()])).tries(1).timeout_ms(400).build();
     assert_eq!(client.get("/").unwrap_err().status, AHOY_E_DEADLINE);
 }
+
+/// A limit on attempts says how long an answer may take, and events may be further apart.
+#[test]
+fn events_may_be_further_apart_than_an_attempt_may_take() {
+    let server = Scripted::new(|_, peer| {
+        while let Some(head) = peer.head() {
+            let kind = if head.contains("/events") { "text/event-stream" } else { "text/plain" };
+            peer.write(format!(
+                "HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nContent-Length: 4\r\n\r\nab"
+            ));
+            thread::sleep(ms(4 * LIMIT));
+            peer.write("cd");
+        }
+    });
+    let builder = Builder::new().base_url(&url(server.port())).tries(1);
+    let client = builder.attempt_timeout_ms(LIMIT).build();
+    assert_eq!(client.stream("/events").rest().unwrap(), "abcd");
+    let failure = client.stream("/").rest().unwrap_err();
+    assert_eq!(failure.status, AHOY_E_TIMEOUT, "{}", failure.message);
+}

@@ -56,8 +56,8 @@ type Config struct {
 	Timeout time.Duration
 	// AttemptTimeout is the time after which a call looks elsewhere. It follows the service by default. Where it is set, it
 	// ends the body of an answer that brings nothing for so long as well, unless Options say otherwise by
-	// "body_idle_timeout", such as "forever". With neither, such a body ends with its context's deadline, or after 10 s
-	// where that has none.
+	// "body_idle_timeout", such as "forever", or the answer is text/event-stream. With neither, such a body ends with its
+	// context's deadline, or after 60 s where that has none.
 	AttemptTimeout time.Duration
 	// Tries is how many attempts a call may make; 1 for no retries, -1 for no limit.
 	Tries int

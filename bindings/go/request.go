@@ -67,7 +67,7 @@ func (c *Client) read(request *http.Request) (*asked, error) {
 		made.field("Host", request.Host)
 	}
 	until, ok := request.Context().Deadline()
-	// The context ends such a body, as it does with net/http. The library's 10 s are for one that nothing else ends.
+	// The context ends such a body, as it does with net/http. The library's 60 s are for one that nothing else ends.
 	if ok && atomic.LoadInt32(&c.pauses) == 0 {
 		made.idle = C.AHOY_FOREVER
 	}

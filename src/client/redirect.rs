@@ -114,6 +114,8 @@ impl<'a> Leg<'a> {
             body: &self.body,
             source: self.source,
             streams,
+            // Another endpoint.
+            met: &[],
             ..*first
         }
     }

@@ -353,7 +353,13 @@ fn what_protects_a_service_is_read() {
     let limit = client("adaptive_limit", "5-50").unwrap().limit;
     let gradient = GradientConfig { start: 5, floor: 5, ceiling: 50 };
     assert_eq!(limit, Some(LimitConfig::Gradient(gradient)));
-    assert!(client("profile", "resilient").unwrap().hedge.delay.is_some());
+    let resilient = client("profile", "resilient").unwrap();
+    assert!(resilient.hedge.delay.is_some());
+    assert_eq!(resilient.shedding.queue_length, 1024, "as many may wait as the limit is");
+    assert_eq!(resilient.shedding.queue_wait, Duration::from_secs(1));
+    let mut limited = client("max_in_flight", "20").unwrap();
+    limited.make_resilient();
+    assert_eq!(limited.shedding.queue_length, 0, "a limit that is set has the queue that is set");
     assert_eq!(client("trace", "start").unwrap().trace, Some(TraceStart::Unsampled));
     assert!(client("deadline_header", "x-time-left").unwrap().passes_on());
 }

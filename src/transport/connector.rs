@@ -43,8 +43,16 @@ impl Connector {
     ) -> Result<Connection, Failure> {
         let (config, traffic) = (&*self.config, Traffic::default());
         let (reserve, enter) = (Reserve::Used, UNTOLD);
-        let dialler =
-            Dialler { endpoint, config, offer, traffic: traffic.clone(), limit, reserve, enter };
+        let dialler = Dialler {
+            endpoint,
+            config,
+            offer,
+            met: &[],
+            traffic: traffic.clone(),
+            limit,
+            reserve,
+            enter,
+        };
         Ok(Connection { stream: dialler.dial().await?, traffic })
     }
 }

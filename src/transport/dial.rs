@@ -32,6 +32,8 @@ pub(super) struct Dialler<'a> {
     pub(super) endpoint: &'a Endpoint,
     pub(super) config: &'a DirectConfig,
     pub(super) offer: Offer,
+    /// The addresses to begin with only where there is no other.
+    pub(super) met: &'a [SocketAddr],
     /// What goes through the connection is counted here.
     pub(super) traffic: Traffic,
     /// Limit on resolving, TCP and TLS together.
@@ -71,7 +73,8 @@ impl Dialler<'_> {
             return connected.unwrap_or_else(|_| Err(not_connected(limit)));
         }
         let addresses = timeout(limit, self.addresses()).await;
-        let addresses = addresses.unwrap_or_else(|_| Err(not_resolved(limit)))?;
+        let mut addresses = addresses.unwrap_or_else(|_| Err(not_resolved(limit)))?;
+        self.endpoint.sort_addresses(&mut addresses, self.met, Instant::now());
         (self.enter)(Phase::Connect);
         let left = limit.saturating_sub(begun.elapsed());
         let connected = timeout(left, self.connect(addresses, left)).await;
@@ -101,7 +104,19 @@ impl Dialler<'_> {
 
     async fn connect(&self, addresses: Vec<SocketAddr>, left: Duration) -> Result<Stream, Failure> {
         let sockets = (&self.config.sockets, self.reserve);
-        self.greet(race(addresses, sockets, left).await).await
+        let endpoint = self.endpoint;
+        let first = addresses.first().copied();
+        let socket = race(addresses, sockets, left).await;
+        let address = socket.as_ref().ok().and_then(Socket::remote);
+        if let Some(address) = address.filter(|address| Some(*address) != first) {
+            endpoint.address_is_needed(address, Instant::now());
+        }
+        let greeting = address.map(|address| Greeting::new(endpoint, address));
+        let stream = self.greet(socket).await;
+        if stream.is_ok() {
+            greeting.into_iter().for_each(Greeting::succeeds);
+        }
+        stream
     }
 
     async fn connect_unix(&self, path: &str) -> Result<Stream, Failure> {
@@ -125,6 +140,33 @@ impl Dialler<'_> {
                 .await
             }
         }
+    }
+}
+
+/// A handshake with an address, or what a plain connection has instead. Dropped before it succeeds, it has failed or was
+/// given up.
+struct Greeting<'a> {
+    endpoint: &'a Endpoint,
+    address: SocketAddr,
+    begun: Instant,
+}
+
+impl<'a> Greeting<'a> {
+    fn new(endpoint: &'a Endpoint, address: SocketAddr) -> Self {
+        let begun = Instant::now();
+        endpoint.address_greeted(address, begun);
+        Self { endpoint, address, begun }
+    }
+
+    fn succeeds(self) {
+        self.endpoint.address_greeted_back(self.address, Instant::now());
+        std::mem::forget(self);
+    }
+}
+
+impl Drop for Greeting<'_> {
+    fn drop(&mut self) {
+        self.endpoint.address_not_greeted_back(self.address, self.begun, Instant::now());
     }
 }
 
@@ -311,7 +353,7 @@ impl<'a> Race<'a> {
 }
 
 /// How long after one address the next of so many starts: each has its turn within the time that is `left`, the last
-/// one with as much of it as the others. A retry begins with the same addresses again.
+/// one with as much of it as the others.
 fn delay(addresses: usize, left: Duration) -> Duration {
     let shares = u32::try_from(addresses).unwrap_or(u32::MAX).saturating_add(1);
     (left / shares).clamp(LEAST_DELAY, ATTEMPT_DELAY)
@@ -383,6 +425,7 @@ mod tests {
             endpoint: &endpoint,
             config: &config,
             offer: Offer::Http1,
+            met: &[],
             traffic: Traffic::default(),
             limit: Duration::from_millis(50),
             reserve: Reserve::Used,

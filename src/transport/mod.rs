@@ -31,8 +31,9 @@ mod conformance;
 
 use std::fmt;
 use std::future::Future;
+use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ::http::{HeaderMap, Method, StatusCode};
 use bytes::Bytes;
@@ -95,6 +96,8 @@ pub struct Exchange<'a> {
     pub streams: Option<&'a (dyn Fn(StatusCode) -> bool + Sync)>,
     /// Whether a kept connection will not do, as the one that another attempt waits on may be dead.
     pub fresh: bool,
+    /// The addresses over which attempts of its call have failed, or wait: others are better.
+    pub met: &'a [SocketAddr],
     /// Tells, also after the attempt was dropped, how far it came.
     pub progress: &'a Progress,
 }
@@ -126,6 +129,7 @@ impl<'a> Exchange<'a> {
             gzip: false,
             streams: None,
             fresh: false,
+            met: &[],
             progress,
         }
     }
@@ -160,6 +164,17 @@ impl Exchange<'_> {
             Some(source) => source.length(),
         };
         length.is_none_or(|length| length > LARGE_BODY)
+    }
+
+    /// Whether it matters over which of the endpoint's addresses it goes.
+    #[inline]
+    fn is_choosy(&self) -> bool {
+        !self.met.is_empty() || self.endpoint.is_suspect()
+    }
+
+    /// Whether a connection to `address` is to be left, as another address of the endpoint is better.
+    fn passes_over(&self, address: Option<SocketAddr>, now: Instant) -> bool {
+        address.is_some_and(|address| self.endpoint.passes_over(address, self.met, now))
     }
 
     /// Whether nothing of the request's body is gone that could not be drawn again.

@@ -1,5 +1,6 @@
 //! What goes over a connection: how much, to what end, and how much of it a turn may read.
 
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
@@ -59,6 +60,11 @@ impl Traffic {
     pub(super) fn info(&self, protocol: Protocol, reused: bool) -> Option<ConnectionInfo> {
         let ends = Arc::clone(self.0.life.get()?.ends());
         Some(ConnectionInfo { ends, protocol, reused })
+    }
+
+    /// The address that the connection leads to; none of a unix socket.
+    pub(super) fn remote(&self) -> Option<SocketAddr> {
+        self.0.life.get()?.ends().remote
     }
 
     /// The connection is kept for the next exchange.

@@ -38,6 +38,11 @@ impl Socket {
         Self { stream: Some(stream), remote, is_shut: false }
     }
 
+    /// The address that it leads to; none of a unix socket.
+    pub(super) const fn remote(&self) -> Option<SocketAddr> {
+        self.remote
+    }
+
     /// A connection to `address`.
     pub(super) async fn connect(
         address: SocketAddr,

@@ -8,7 +8,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use http::StatusCode;
+use http::{HeaderMap, StatusCode, header};
 
 use super::source::{Moved, Source, late};
 use super::stream::{BodyStream, Inflow};
@@ -16,7 +16,7 @@ use crate::balancer::lease::Lease;
 use crate::client::admission::limit::InFlightPermit;
 use crate::client::call::call::Call;
 use crate::client::call::settle::{AttemptEnd, AttemptRecord, settle};
-use crate::config::{ClientConfig, DEFAULT_ATTEMPT_TIMEOUT};
+use crate::config::{ClientConfig, DEFAULT_PIECE_TIMEOUT};
 use crate::error::{CallReport, Error, ErrorKind};
 use crate::event::Event;
 use crate::event::loggable;
@@ -102,10 +102,10 @@ impl Body {
             Err(error) => return deliver(Err(error)),
         };
         let writer = Writer { inflow: stream.inflow(), ended: false };
-        writer.inflow.open(Source::new(self.live, idle_limit(call)));
+        let idle = idle_limit(call, &response.headers);
+        writer.inflow.open(Source::new(self.live, idle));
         let (attempts, attempt_count) = (response.attempts.clone(), response.attempt_count);
         let mut deliver = Some(|| deliver(Ok(Delivery { response, stream: Some(stream) })));
-        let idle = idle_limit(call);
         let result = {
             let moved = pin!(move_pieces(&writer.inflow, idle));
             let mut ended = pin!(call.cancellation.or(moved));
@@ -166,10 +166,24 @@ async fn move_pieces(inflow: &Inflow, idle: Duration) -> Result<(), Failure> {
     }
 }
 
-fn idle_limit(call: &Call<'_>) -> Duration {
+fn idle_limit(call: &Call<'_>, headers: &HeaderMap) -> Duration {
     let config = &call.core.config;
-    let own = call.request.idle_timeout.or(config.body_idle_timeout).or(config.attempt_timeout);
-    own.unwrap_or(DEFAULT_ATTEMPT_TIMEOUT)
+    let stated = call.request.idle_timeout.or(config.body_idle_timeout);
+    // How long an answer may take says nothing of how far apart events are.
+    let of_attempts = || config.attempt_timeout.filter(|_| !is_of_events(headers));
+    stated.or_else(of_attempts).unwrap_or_else(|| unset_idle_limit(call.deadline.is_some()))
+}
+
+/// A caller that lets a call take for ever means its body too.
+const fn unset_idle_limit(has_deadline: bool) -> Duration {
+    if has_deadline { DEFAULT_PIECE_TIMEOUT } else { Duration::MAX }
+}
+
+/// Whether the body is one of server-sent events.
+fn is_of_events(headers: &HeaderMap) -> bool {
+    let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+    let kind = kind.and_then(|kind| kind.split(';').next());
+    kind.is_some_and(|kind| kind.trim().eq_ignore_ascii_case("text/event-stream"))
 }
 
 /// The writing end: its reader learns of an end, whatever becomes of the carrier.
@@ -240,4 +254,25 @@ fn tell(call: &Call<'_>, url: &str, count: u64, result: &Result<(), Failure>) {
         count,
         failure: result.as_ref().err().map(|failure| &*failure.detail),
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stream_may_pause_for_a_minute_and_one_of_a_call_without_end_for_ever() {
+        assert_eq!(unset_idle_limit(true), Duration::from_secs(60));
+        assert_eq!(unset_idle_limit(false), Duration::MAX);
+    }
+
+    #[test]
+    fn events_are_known_by_their_type_whatever_its_case_and_parameters() {
+        let of = |kind: &'static str| {
+            let kind = (header::CONTENT_TYPE, http::HeaderValue::from_static(kind));
+            is_of_events(&HeaderMap::from_iter([kind]))
+        };
+        assert!(of("text/event-stream") && of("Text/Event-Stream ; charset=utf-8"));
+        assert!(!of("text/plain") && !of("text/event-stream2") && !is_of_events(&HeaderMap::new()));
+    }
 }

@@ -21,6 +21,7 @@ use super::endpoints::ready;
 use super::race::{self, Sent};
 use super::record::{CallEnd, CallRecord};
 use super::send::{Attempt, AttemptDone};
+use super::settle::{AttemptSeen, tell_address};
 use super::state::CallState;
 use super::watch::AttemptWatch;
 use crate::client::admission::admission::AdmittedCall;
@@ -140,6 +141,11 @@ fn hand_over(
     let elapsed = now.saturating_duration_since(done.began);
     state.observe(&outcome, state.class(&outcome), elapsed, now);
     let late = done.facts.late_after.is_some();
+    let address = done.facts.connection.as_ref().and_then(|connection| connection.ends.remote);
+    if let Some(address) = address {
+        let seen = AttemptSeen { outcome, left: done.left, late };
+        tell_address(done.lease.endpoint(), address, &seen, now);
+    }
     let begin = || streaming::begin(done.lease, live, outcome, late, done.began);
     let (settled, begun) = state.call.causing(begin);
     *body = Some(begun.holding(state.admitted.into_permit()));

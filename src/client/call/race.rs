@@ -8,6 +8,7 @@
 //! The call waits for them only when nothing more may start.
 
 use std::future::{Future, poll_fn};
+use std::net::SocketAddr;
 use std::ops::Deref;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -371,6 +372,7 @@ impl<'a, T: Transport> Race<'_, 'a, T> {
         let Some(lease) = self.lease(kind, now) else {
             return false;
         };
+        let met = self.met();
         let state = &mut *self.state;
         let number = state.record.attempt_count() + self.runners.len() + 1;
         let tries_left = state.retry.tries_left();
@@ -378,6 +380,7 @@ impl<'a, T: Transport> Race<'_, 'a, T> {
         let attempt =
             Attempt::new(state.call, lease, &mut state.attempted, tries_left, number, now);
         let Ok(attempt) = attempt else { return false };
+        let attempt = attempt.apart_from(met);
         let attempt = match kind {
             Kind::First | Kind::Retry => attempt.after(state.waited(now)),
             Kind::Hedge => attempt.into_hedge(Counter::Hedge),
@@ -386,6 +389,13 @@ impl<'a, T: Transport> Race<'_, 'a, T> {
         state.record.meter.attempt_begins();
         self.runners.push(Runner::another(state, attempt, self.transport, kind, permit));
         true
+    }
+
+    /// The addresses that the call has met: those over which attempts have failed, and those over which they wait.
+    fn met(&self) -> Vec<SocketAddr> {
+        let connections = self.runners.iter().filter_map(|it| it.watch.progress.connection());
+        let waiting = connections.filter_map(|connection| connection.ends.remote);
+        self.state.met.iter().copied().chain(waiting).collect()
     }
 
     /// Another endpoint that owes no answer; where there is no other, one that failed before, or else the same one.

@@ -1,6 +1,7 @@
 //! One attempt under way: its endpoint, its limits, and its own copy of the request where something changes it.
 
 use std::future::{Future, poll_fn};
+use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::Poll;
@@ -53,6 +54,8 @@ pub(crate) struct Attempt {
     tried: Option<usize>,
     /// The attempt's own copy, where a hook or a header of its own changes it.
     outgoing: Option<Box<Request>>,
+    /// The addresses over which other attempts of its call have failed, or wait.
+    met: Vec<SocketAddr>,
 }
 
 /// An attempt that has ended.
@@ -126,12 +129,18 @@ impl Attempt {
             limits,
             tried: may_go_on.then_some(attempted.len()),
             outgoing,
+            met: Vec::new(),
         })
     }
 
     /// The same, for which its call has waited.
     pub(crate) fn after(self, waited: Duration) -> Self {
         Self { waited, ..self }
+    }
+
+    /// The same, better not over the addresses that its call has `met`.
+    pub(crate) fn apart_from(self, met: Vec<SocketAddr>) -> Self {
+        Self { met, ..self }
     }
 
     /// The same, sent beside another attempt of its call for `reason`.
@@ -258,6 +267,7 @@ impl Attempt {
             streams: call.request.streamed.then_some(&streams),
             // Beside another attempt at the same endpoint, whose connection may be dead.
             fresh: self.is_hedge && !self.first_on_endpoint,
+            met: &self.met,
             progress: &watch.progress,
         };
         let work = pin!(committed(call, transport, &exchange, fault));

@@ -1,9 +1,11 @@
 //! What an attempt's end does to its endpoint's circuit, and what is known of the attempt then.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::balancer::lease::Lease;
+use crate::endpoint::{AddressFault, Endpoint};
 use crate::outcome::{FailureKind, Transition, Verdict};
 use crate::policy::{AttemptOutcome, Evidence, Left, RetryAfter, blamed, verdict};
 use crate::runtime::clock;
@@ -93,9 +95,76 @@ pub(crate) fn settle(
     (AttemptRecord { url, transition, elapsed, now }, outcome)
 }
 
+/// What is known of an attempt's end when its address is judged.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct AttemptSeen {
+    pub(crate) outcome: AttemptOutcome,
+    pub(crate) left: Left,
+    /// It had passed its limit.
+    pub(crate) late: bool,
+}
+
+/// Tells the endpoint how an attempt over one of its addresses ended.
+pub(crate) fn tell_address(
+    endpoint: &Endpoint,
+    address: SocketAddr,
+    seen: &AttemptSeen,
+    now: Instant,
+) {
+    match seen.address_fault() {
+        Some(fault) => endpoint.address_failed(address, fault, now),
+        None if seen.is_good() => endpoint.address_answered(address, now),
+        None => {}
+    }
+}
+
+impl AttemptSeen {
+    fn is_good(&self) -> bool {
+        self.left == Left::Ended && verdict(&self.outcome) == Verdict::Success
+    }
+
+    fn address_fault(&self) -> Option<AddressFault> {
+        let Self { outcome, left, late } = *self;
+        let AttemptOutcome::Failed { kind, .. } = outcome else {
+            let fails = left == Left::Ended && verdict(&outcome) == Verdict::Failure;
+            return fails.then_some(AddressFault::Failing);
+        };
+        let fails = matches!(verdict(&outcome), Verdict::Failure | Verdict::Unreachable);
+        let is_silent = match (left, kind) {
+            (Left::OvertakenByLater, _) | (Left::Ended, FailureKind::Deadline) => late,
+            (Left::Ended, _) => fails,
+            (Left::Cancelled | Left::OvertakenByEarlier, _) => false,
+        };
+        is_silent.then_some(AddressFault::Silent)
+    }
+}
+
 const fn is_connect_timeout(outcome: &AttemptOutcome) -> bool {
     matches!(outcome, AttemptOutcome::Failed { kind: FailureKind::ConnectTimeout, .. })
 }
 
 /// What a call without a deadline is taken to wait at most.
 const NO_DEADLINE: Duration = Duration::from_secs(300);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_judged_by_answers_and_by_hangs_and_not_by_who_gave_up() {
+        let fault = |outcome, left, late| AttemptSeen { outcome, left, late }.address_fault();
+        let failed = |kind| AttemptOutcome::Failed { kind, sent: true };
+        let (silent, ended) = (Some(AddressFault::Silent), Left::Ended);
+        let failing = Some(AddressFault::Failing);
+        assert_eq!(fault(AttemptOutcome::Answered { status: 503 }, ended, false), failing);
+        assert_eq!(fault(AttemptOutcome::Answered { status: 404 }, ended, true), None);
+        assert_eq!(fault(failed(FailureKind::ConnectionLost), ended, false), silent);
+        assert_eq!(fault(failed(FailureKind::Deadline), ended, true), silent);
+        assert_eq!(fault(failed(FailureKind::Deadline), ended, false), None);
+        let cancelled = failed(FailureKind::Cancelled);
+        assert_eq!(fault(cancelled, Left::OvertakenByLater, true), silent);
+        assert_eq!(fault(cancelled, Left::OvertakenByLater, false), None, "a hedge was quicker");
+        assert_eq!(fault(cancelled, Left::OvertakenByEarlier, true), None);
+        assert_eq!(fault(cancelled, Left::Cancelled, true), None, "by its caller");
+    }
+}

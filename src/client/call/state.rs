@@ -1,13 +1,14 @@
 //! A call between its attempts: what was tried, what is left to try, and what came of it. Its methods are the steps
 //! that [`attempt`](super::attempt) and the [`race`](super::race) both walk.
 
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use super::call::Call;
 use super::limits::OUTLASTS_LOST_SYN;
 use super::record::{CallEnd, CallRecord};
 use super::send::{Attempt, AttemptDone};
-use super::settle::{AttemptEnd, Cost, settle};
+use super::settle::{AttemptEnd, AttemptSeen, Cost, settle, tell_address};
 use crate::balancer::lease::Lease;
 use crate::balancer::pick::attempted::Attempted;
 use crate::balancer::pick::terms::Terms;
@@ -37,6 +38,8 @@ pub(crate) struct CallState<'a> {
     drew: bool,
     /// It has for one that is late: a failure before must not leave it at an endpoint that hangs.
     pub(crate) drew_late: bool,
+    /// The addresses over which its attempts have failed.
+    pub(crate) met: Vec<SocketAddr>,
 }
 
 /// What an attempt's end says of the call.
@@ -74,6 +77,7 @@ impl<'a> CallState<'a> {
             updates: config.endpoint_updates,
             drew: false,
             drew_late: false,
+            met: Vec::new(),
         }
     }
 
@@ -85,7 +89,7 @@ impl<'a> CallState<'a> {
         let attempt = Attempt::new(self.call, lease, &mut self.attempted, tries_left, number, now);
         let attempt = attempt.map_err(CallEnd::Refused)?;
         self.record.meter.attempt_begins();
-        Ok(attempt.after(self.waited(now)))
+        Ok(attempt.after(self.waited(now)).apart_from(self.met.clone()))
     }
 
     /// How long the call has waited for its next attempt: since the one before has ended, or since its own beginning.
@@ -140,6 +144,13 @@ impl<'a> CallState<'a> {
         let cost = Cost::Until(call.deadline);
         let is_share = call.core.config.connect_timeout.is_none();
         let hurried = is_share && elapsed < OUTLASTS_LOST_SYN;
+        let address = facts.connection.as_ref().and_then(|connection| connection.ends.remote);
+        if let Some(address) = address {
+            tell_address(lease.endpoint(), address, &AttemptSeen { outcome, left, late }, now);
+            if class != Class::Success {
+                self.met.push(address);
+            }
+        }
         let end = AttemptEnd { outcome, left, late, began, now, elapsed, cost, hurried };
         let (settled, blamed) = call.causing(|| settle(lease, &end, hint.retry_after));
         match (left, result) {

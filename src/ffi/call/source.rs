@@ -39,7 +39,8 @@ pub unsafe extern "C" fn ahoy_request_set_streamed(
 
 /// Limits the wait for the next piece of a streamed answer, while its reader has room for it; then
 /// the body ends with AHOY_E_TIMEOUT. Default: ahoy_client_builder_set_body_idle_timeout_ms, or
-/// else the client's limit on one attempt, or else 10 s.
+/// else the client's limit on one attempt, which is not for text/event-stream. With neither it is
+/// 60 s, or no limit where the call's own limit is AHOY_FOREVER.
 ///
 /// @param timeout_ms at least 1; AHOY_FOREVER for no limit
 #[unsafe(no_mangle)]

@@ -318,8 +318,8 @@ pub unsafe extern "C" fn ahoy_client_builder_set_connect_timeout_ms(
 
 /// Limits how long the body of an answer, held whole or streamed, may bring nothing; then its
 /// attempt ends with AHOY_E_TIMEOUT. A request's own limit (ahoy_request_set_idle_timeout_ms) comes
-/// first. Default: off; a body that is held whole has the other limits, and a streamed one that on
-/// attempts.
+/// first. Default: off; a body that is held whole has the other limits, and a streamed one those of
+/// ahoy_request_set_idle_timeout_ms.
 ///
 /// @param timeout_ms at least 1; AHOY_FOREVER for no limit
 #[unsafe(no_mangle)]

@@ -57,11 +57,11 @@ pub unsafe extern "C" fn ahoy_client_builder_set_retry_budget_stock(
 }
 
 /// Switches on two protections that have a price: hedges for the slowest twentieth of calls that
-/// may be carried out twice, and a limit of 1,024 calls in flight. What is on already stays as it
-/// is. Neither is a default: hedges send up to 5 % more requests, and above the limit calls are
-/// refused with AHOY_E_OVERLOADED. Take it for services whose requests are cheap to repeat,
-/// together with ahoy_balancer_use_resilient_profile. README compares it with the defaults by
-/// measurement.
+/// may be carried out twice, and a limit of 1,024 calls in flight. With the limit comes a queue:
+/// 1,024 more calls wait for room, each for up to 1 s. What is on already stays as it is. Neither
+/// is a default: hedges send up to 5 % more requests, and calls for which no room comes are refused
+/// with AHOY_E_OVERLOADED. Take it for services whose requests are cheap to repeat, together with
+/// ahoy_balancer_use_resilient_profile. README compares it with the defaults by measurement.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_client_builder_use_resilient_profile(
     builder: *mut ahoy_client_builder,

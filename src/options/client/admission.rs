@@ -17,8 +17,8 @@ const BUDGET_WINDOW: Form = Form::Duration(Duration::from_secs(1), Duration::fro
 
 pub(super) const SETTINGS: &[Setting<ClientConfig>] = &[
     Setting::new("profile", Form::Choice(&["resilient"]))
-        .purpose("Many settings at once. resilient hedges the slowest twentieth of calls and limits calls in flight to 1024; what is on already stays as it is")
-        .cost("See hedge_delay and max_in_flight.")
+        .purpose("Many settings at once. resilient hedges the slowest twentieth of calls and limits calls in flight to 1024, beyond which 1024 more wait for up to 1s; what is on already stays as it is")
+        .cost("See hedge_delay, max_in_flight and wait_queue_length.")
         .other_setter("use_resilient_profile", "there is one profile, and a function for it")
         .field(
             |_| None,

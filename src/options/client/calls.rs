@@ -81,7 +81,7 @@ pub(super) const SETTINGS: &[Setting<ClientConfig>] = &[
         ),
     Setting::new("body_idle_timeout", LIMIT)
         .or(&[OFF])
-        .purpose("How long the body of an answer, held whole or streamed, may bring nothing until its attempt ends; a request's own idle limit comes first. off leaves a body that is held whole to the other limits, and a streamed one to attempt_timeout, or 10s")
+        .purpose("How long the body of an answer, held whole or streamed, may bring nothing until its attempt ends; a request's own idle limit comes first. off leaves a body that is held whole to the other limits. A streamed one then has attempt_timeout, unless it is text/event-stream, or else 60s, and no limit where the call's timeout is forever")
         .cost("A server that stops in the middle of an answer holds its call for longer.")
         .setter("set_body_idle_timeout_ms")
         .field(

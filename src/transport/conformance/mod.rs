@@ -1060,6 +1060,7 @@ impl Call {
             gzip: self.gzip,
             source,
             fresh: self.fresh,
+            met: &[],
             streams: streamed.then_some(&streams),
             progress,
         };

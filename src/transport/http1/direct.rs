@@ -6,6 +6,7 @@
 
 use std::fmt;
 use std::future::Future;
+use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::pin::pin;
 use std::sync::atomic::AtomicUsize;
@@ -29,7 +30,8 @@ use crate::statistics::ClientCells;
 use crate::statistics::{CloseReason, Stripe};
 
 use super::connection::{Connection, ConnectionPermit};
-use super::pool::ConnectionPool;
+use super::idle::Idle;
+use super::pool::{ConnectionPool, PassedOver};
 use super::siblings::Siblings;
 use super::tail::{Tail, TailUnderway};
 use super::underway::{Keep, Underway};
@@ -184,10 +186,14 @@ impl Direct {
     }
 
     /// A kept connection that still stands, if there is one.
-    fn kept(&self, endpoint: &Arc<Endpoint>) -> Option<Box<Connection>> {
+    fn kept(
+        &self,
+        endpoint: &Arc<Endpoint>,
+        passed_over: Option<PassedOver<'_>>,
+    ) -> Option<Box<Connection>> {
         loop {
             let now = Instant::now();
-            let kept = self.pool.take(endpoint, now, self.config.idle_timeout)?;
+            let kept = self.pool.take(endpoint, now, self.config.idle_timeout, passed_over)?;
             kept.closes(CloseReason::Peer);
             if let Some(mut connection) = kept.waked()
                 && connection.still_stands()
@@ -199,10 +205,15 @@ impl Direct {
     }
 
     /// One that another shard kept, and has not used for a while.
-    fn borrowed(&self, endpoint: &Arc<Endpoint>) -> Option<Box<Connection>> {
+    fn borrowed(
+        &self,
+        endpoint: &Arc<Endpoint>,
+        passed_over: Option<PassedOver<'_>>,
+    ) -> Option<Box<Connection>> {
         let siblings = self.config.siblings.as_ref()?;
         loop {
-            let lent = siblings.borrow(endpoint, Instant::now(), self.config.idle_timeout)?;
+            let (now, idle_timeout) = (Instant::now(), self.config.idle_timeout);
+            let lent = siblings.borrow(endpoint, now, idle_timeout, passed_over)?;
             lent.closes(CloseReason::Peer);
             if let Some(mut parked) = lent.rested()
                 && parked.stream.hand_over().is_ok()
@@ -217,7 +228,23 @@ impl Direct {
 
     /// A connection that is kept here or by another shard.
     fn any_kept(&self, exchange: &Exchange<'_>) -> Option<Box<Connection>> {
-        self.kept(exchange.endpoint).or_else(|| self.borrowed(exchange.endpoint))
+        if exchange.is_choosy() {
+            return self.better_kept(exchange);
+        }
+        self.kept(exchange.endpoint, None).or_else(|| self.borrowed(exchange.endpoint, None))
+    }
+
+    /// The same, but to no address where another one is better.
+    #[cold]
+    fn better_kept(&self, exchange: &Exchange<'_>) -> Option<Box<Connection>> {
+        let (endpoint, now) = (exchange.endpoint, Instant::now());
+        let passed_over = |kept: &Idle| exchange.passes_over(kept.remote(), now);
+        let kept = self.kept(endpoint, Some(&passed_over));
+        let kept = kept.or_else(|| self.borrowed(endpoint, Some(&passed_over)));
+        if kept.is_none() {
+            self.pool.close_oldest_of(endpoint);
+        }
+        kept
     }
 
     /// A new connection; or, where this process has no descriptor for one, the next that comes free. Whether it was kept.
@@ -238,7 +265,7 @@ impl Direct {
     ) -> Result<Box<Connection>, Failure> {
         let enter = |phase| exchange.progress.enter(phase);
         let bounds = (exchange.connect_timeout, reserve);
-        let connection = self.fresh(exchange.endpoint, bounds, &enter).await?;
+        let connection = self.fresh(exchange.endpoint, exchange.met, bounds, &enter).await?;
         connection.expect_answer();
         Ok(connection)
     }
@@ -335,7 +362,7 @@ impl Direct {
             }
             permit = Some(own);
         }
-        let fresh = self.fresh(endpoint, (limit, Reserve::Spared), UNTOLD).await;
+        let fresh = self.fresh(endpoint, &[], (limit, Reserve::Spared), UNTOLD).await;
         let Ok(mut connection) = fresh else { return false };
         connection.permit = permit;
         self.keep(endpoint, connection);
@@ -347,26 +374,28 @@ impl Direct {
     /// # Errors
     /// It could not be done within `limit`.
     pub async fn reach(&self, endpoint: &Arc<Endpoint>, limit: Duration) -> Result<(), Failure> {
-        self.dialler(endpoint, (limit, Reserve::Used), UNTOLD).dial().await.map(drop)
+        self.dialler(endpoint, &[], (limit, Reserve::Used), UNTOLD).dial().await.map(drop)
     }
 
     fn dialler<'a>(
         &'a self,
         endpoint: &'a Endpoint,
+        met: &'a [SocketAddr],
         (limit, reserve): (Duration, Reserve),
         enter: &'a (dyn Fn(Phase) + Sync),
     ) -> Dialler<'a> {
         let (config, traffic) = (&*self.config, Traffic::default());
-        Dialler { endpoint, config, offer: Offer::Http1, traffic, limit, reserve, enter }
+        Dialler { endpoint, config, offer: Offer::Http1, met, traffic, limit, reserve, enter }
     }
 
     async fn fresh(
         &self,
         endpoint: &Endpoint,
+        met: &[SocketAddr],
         bounds: (Duration, Reserve),
         enter: &(dyn Fn(Phase) + Sync),
     ) -> Result<Box<Connection>, Failure> {
-        let dialler = self.dialler(endpoint, bounds, enter);
+        let dialler = self.dialler(endpoint, met, bounds, enter);
         let traffic = dialler.traffic.clone();
         let stream = dialler.dial().await?;
         Connection::new(stream, traffic, self.config.retirement())

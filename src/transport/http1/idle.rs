@@ -1,5 +1,6 @@
 //! A connection that the pool keeps: as it was used, or at rest.
 
+use std::net::SocketAddr;
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
@@ -29,6 +30,14 @@ impl Idle {
         match self {
             Self::Ready(connection) => connection.rest(),
             Self::Parked(parked) => Some(*parked),
+        }
+    }
+
+    /// The address that it leads to.
+    pub(crate) fn remote(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Ready(connection) => connection.traffic.remote(),
+            Self::Parked(parked) => parked.traffic.remote(),
         }
     }
 

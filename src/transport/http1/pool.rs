@@ -14,6 +14,9 @@ use super::idle::Idle;
 use super::news::{Listener, News};
 use super::queue::ShortageQueue;
 
+/// Whether a kept connection will not do, as another address of its endpoint is better.
+pub(crate) type PassedOver<'a> = &'a dyn Fn(&Idle) -> bool;
+
 /// The kept connections of one transport.
 #[derive(Default)]
 pub(crate) struct ConnectionPool {
@@ -29,14 +32,26 @@ impl ConnectionPool {
         endpoint: &Arc<Endpoint>,
         now: Instant,
         idle_timeout: Duration,
+        passed_over: Option<PassedOver<'_>>,
     ) -> Option<Idle> {
         loop {
             // The guard ends with the statement: connections close outside the lock.
-            let kept = self.lock().by_endpoint.get_mut(&key(endpoint))?.idle.pop()?;
+            let kept = self.lock().by_endpoint.get_mut(&key(endpoint))?.take(passed_over)?;
             if kept.is_current(now, idle_timeout) {
                 return Some(kept);
             }
         }
+    }
+
+    /// Closes a connection to `endpoint`, the one unused for longest: one that is passed over makes room for the new one.
+    pub(crate) fn close_oldest_of(&self, endpoint: &Arc<Endpoint>) {
+        let mut slots = self.lock();
+        let slot = slots.by_endpoint.get_mut(&key(endpoint));
+        let idle = slot.map(|slot| &mut slot.idle).filter(|idle| !idle.is_empty());
+        let surplus = idle.map(|idle| idle.remove(0));
+        surplus.iter().for_each(|surplus| surplus.closes(CloseReason::Surplus));
+        // Closed outside the lock.
+        drop(slots);
     }
 
     /// Gives away the connection to `endpoint` that is unused for longest, if it is for a while.
@@ -45,10 +60,15 @@ impl ConnectionPool {
         endpoint: &Arc<Endpoint>,
         now: Instant,
         idle_timeout: Duration,
+        passed_over: Option<PassedOver<'_>>,
     ) -> Option<Idle> {
         let mut slots = self.lock();
         let idle = &mut slots.by_endpoint.get_mut(&key(endpoint))?.idle;
-        let unused = now.saturating_duration_since(idle.first()?.idle_since());
+        let first = idle.first()?;
+        if passed_over.is_some_and(|passed_over| passed_over(first)) {
+            return None;
+        }
+        let unused = now.saturating_duration_since(first.idle_since());
         let lent = (unused >= LENT_AFTER).then(|| idle.remove(0));
         drop(slots);
         lent.filter(|lent| lent.is_current(now, idle_timeout))
@@ -250,6 +270,13 @@ struct Look {
 }
 
 impl Slot {
+    /// The connection used last that is not passed over.
+    fn take(&mut self, passed_over: Option<PassedOver<'_>>) -> Option<Idle> {
+        let Some(passed_over) = passed_over else { return self.idle.pop() };
+        let index = self.idle.iter().rposition(|kept| !passed_over(kept))?;
+        Some(self.idle.remove(index))
+    }
+
     /// Returns the connection that has to go for `connection`, the one unused for longest.
     fn keep(&mut self, connection: Box<Connection>, max_idle: usize) -> Option<Idle> {
         let surplus = (self.idle.len() >= max_idle).then(|| self.idle.remove(0));

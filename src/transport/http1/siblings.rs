@@ -9,7 +9,7 @@ use std::sync::{Arc, PoisonError, RwLock, Weak};
 use std::time::{Duration, Instant};
 
 use super::idle::Idle;
-use super::pool::ConnectionPool;
+use super::pool::{ConnectionPool, PassedOver};
 use crate::endpoint::Endpoint;
 
 /// The pools of one client's shards.
@@ -30,10 +30,11 @@ impl Siblings {
         endpoint: &Arc<Endpoint>,
         now: Instant,
         idle_timeout: Duration,
+        passed_over: Option<PassedOver<'_>>,
     ) -> Option<Idle> {
         let pools = self.0.read().unwrap_or_else(PoisonError::into_inner);
         let mut pools = pools.iter().filter_map(Weak::upgrade);
-        pools.find_map(|pool| pool.lend(endpoint, now, idle_timeout))
+        pools.find_map(|pool| pool.lend(endpoint, now, idle_timeout, passed_over))
     }
 
     /// Closes a connection that none of the pools uses; whether there was one.

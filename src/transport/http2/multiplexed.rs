@@ -6,6 +6,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -18,7 +19,7 @@ use crate::phase::Phase;
 use crate::runtime::descriptors::Reserve;
 
 use super::keep_alive::KeepAlive;
-use super::pool::{Acquire, Bounds, Dial, H2Pool, StreamSlot};
+use super::pool::{Acquire, Bounds, Choice, Dial, H2Pool, StreamSlot};
 use super::session::{self, Session};
 use crate::transport::dial::{Dialler, not_connected, not_resolved};
 use crate::transport::expect::{expects, is_unmet};
@@ -145,8 +146,8 @@ impl Multiplexed {
             async move {
                 let (Some(pools), Some(direct)) = (pools, direct) else { return };
                 let pool = pool(&pools, &endpoint);
-                if let Acquire::Dial(dial) = pool.acquire(Instant::now(), config.bounds()) {
-                    establish(dial, config, direct, limit).await;
+                if let Acquire::Dial(dial) = pool.acquire(Instant::now(), config.bounds(), None) {
+                    establish(dial, config, direct, Vec::new(), limit).await;
                     pool.rest();
                 }
             }
@@ -183,19 +184,23 @@ impl Multiplexed {
     async fn slot(&self, exchange: &Exchange<'_>) -> Result<Option<StreamSlot>, Failure> {
         let pool = pool(&self.pools, exchange.endpoint);
         let (mut begun, mut failures, mut busy_since) = (Instant::now(), None, None);
+        let mut may_dial = true;
         loop {
             let mut change = pin!(pool.changed().notified());
             change.as_mut().enable();
-            match pool.acquire(Instant::now(), self.config.bounds()) {
+            let choice = exchange.is_choosy().then_some(Choice { exchange, may_dial });
+            match pool.acquire(Instant::now(), self.config.bounds(), choice) {
                 Acquire::StreamSlot(slot) => return Ok(Some(slot)),
                 Acquire::Http1 => return Ok(None),
                 Acquire::Failed(failure) => return Err(failure),
                 Acquire::Dial(dial) => {
+                    may_dial = false;
                     let limit = exchange.connect_timeout;
                     tokio::spawn(establish(
                         dial,
                         Arc::clone(&self.config),
                         Arc::clone(&self.direct),
+                        exchange.met.to_vec(),
                         limit,
                     ));
                 }
@@ -321,10 +326,11 @@ async fn establish(
     dial: Dial,
     config: Arc<MultiplexedConfig>,
     direct: Arc<Direct>,
+    met: Vec<SocketAddr>,
     limit: Duration,
 ) {
     let retires = config.direct.retirement();
-    match connect(dial.pool(), &config, &direct, limit).await {
+    match connect(dial.pool(), &config, &direct, &met, limit).await {
         Ok(Some(session)) => dial.connected(session, retires),
         // Asked again with the next renewal: servers learn.
         Ok(None) => dial.speaks_http1(retires),
@@ -337,6 +343,7 @@ async fn connect(
     pool: &H2Pool,
     config: &MultiplexedConfig,
     direct: &Direct,
+    met: &[SocketAddr],
     limit: Duration,
 ) -> Result<Option<Arc<Session>>, Failure> {
     let (begun, traffic, endpoint) = (Instant::now(), Traffic::default(), pool.endpoint());
@@ -345,6 +352,7 @@ async fn connect(
         endpoint,
         config: &config.direct,
         offer: config.offer(),
+        met,
         traffic: traffic.clone(),
         limit,
         // A few carry all streams.

@@ -12,6 +12,22 @@ use crate::phase::Phase;
 use crate::statistics::CloseReason;
 
 use super::session::{self, Session};
+use crate::transport::Exchange;
+
+/// An exchange to which it matters over which address it goes.
+#[derive(Clone, Copy)]
+pub(crate) struct Choice<'a> {
+    pub(crate) exchange: &'a Exchange<'a>,
+    /// Whether it may ask for another connection; once is enough, wherever that leads.
+    pub(crate) may_dial: bool,
+}
+
+impl Choice<'_> {
+    /// Whether another address is better than that of the connection.
+    fn passes_over(&self, pooled: &PooledSession, now: Instant) -> bool {
+        self.exchange.passes_over(pooled.session.traffic().remote(), now)
+    }
+}
 
 /// The connections to one endpoint, shared by its exchanges.
 pub(crate) struct H2Pool {
@@ -140,7 +156,12 @@ impl H2Pool {
 
     /// A free stream, of the oldest connection that has one, so that surplus connections fall idle; or what
     /// to do to get one.
-    pub(crate) fn acquire(self: &Arc<Self>, now: Instant, bounds: Bounds) -> Acquire {
+    pub(crate) fn acquire(
+        self: &Arc<Self>,
+        now: Instant,
+        bounds: Bounds,
+        choice: Option<Choice<'_>>,
+    ) -> Acquire {
         let mut state = self.lock();
         let retired = state.retire(now, bounds.idle_timeout);
         if state.http1_until.is_some_and(|until| now < until) {
@@ -150,18 +171,18 @@ impl H2Pool {
         if retired.iter().any(|pooled| pooled.streams == 0 && pooled.session.ended_unused()) {
             self.note_unused(now);
         }
-        let acquire = self.acquire_of(&mut state, now, bounds);
+        let acquire = match choice {
+            None => self.acquire_of(&mut state, now, bounds),
+            Some(choice) => self.acquire_better(&mut state, now, bounds, choice),
+        };
         drop(state);
         drop(retired);
         acquire
     }
 
     fn acquire_of(self: &Arc<Self>, state: &mut State, now: Instant, bounds: Bounds) -> Acquire {
-        let free = |pooled: &&mut PooledSession| pooled.streams < pooled.session.max_streams();
-        if let Some(pooled) = state.sessions.iter_mut().find(free) {
-            let reused = pooled.begin();
-            let session = Arc::clone(&pooled.session);
-            return Acquire::StreamSlot(StreamSlot { pool: Arc::clone(self), session, reused });
+        if let Some(slot) = self.free_slot(&mut state.sessions) {
+            return Acquire::StreamSlot(slot);
         }
         let stands = !state.sessions.is_empty();
         let full = state.sessions.len() >= bounds.max_connections;
@@ -182,6 +203,45 @@ impl H2Pool {
         let pause = state.no_dial_before.filter(|before| now < *before);
         let may_dial_at = (!state.dialling && !full).then(|| pause.unwrap_or(now + UNUSED_PAUSE));
         Acquire::Busy(may_dial_at)
+    }
+
+    /// The same, but over no address where another one is better, as long as a connection to that one may be made.
+    #[cold]
+    fn acquire_better(
+        self: &Arc<Self>,
+        state: &mut State,
+        now: Instant,
+        bounds: Bounds,
+        choice: Choice<'_>,
+    ) -> Acquire {
+        let passed_over = |pooled: &PooledSession| choice.passes_over(pooled, now);
+        // In front from now on: the others fall idle also when they are passed over no longer.
+        state.sessions.sort_by_key(passed_over);
+        let better = state.sessions.iter().take_while(|pooled| !passed_over(pooled)).count();
+        if let Some(slot) = self.free_slot(&mut state.sessions[..better]) {
+            return Acquire::StreamSlot(slot);
+        }
+        let has_worse = better < state.sessions.len();
+        if has_worse && state.dialling {
+            return Acquire::Busy(None);
+        }
+        let full = state.sessions.len() >= bounds.max_connections;
+        let paused = state.no_dial_before.is_some_and(|before| now < before);
+        let may_dial = choice.may_dial && has_worse && !full && !paused;
+        if may_dial && self.endpoint.may_be_dialled(now, UNUSED_PAUSE) {
+            state.dialling = true;
+            return Acquire::Dial(Dial { pool: Arc::clone(self), ended: false });
+        }
+        self.acquire_of(state, now, bounds)
+    }
+
+    /// A stream of the first of these connections that has one.
+    fn free_slot(self: &Arc<Self>, sessions: &mut [PooledSession]) -> Option<StreamSlot> {
+        let free = |pooled: &&mut PooledSession| pooled.streams < pooled.session.max_streams();
+        let pooled = sessions.iter_mut().find(free)?;
+        let reused = pooled.begin();
+        let session = Arc::clone(&pooled.session);
+        Some(StreamSlot { pool: Arc::clone(self), session, reused })
     }
 
     /// A connection ended before it was of use. Told of the endpoint, which all pools share that lead to it.
