@@ -3679,7 +3679,8 @@ class request_fields {
     /**
      * Limits the wait for the next piece of a streamed answer, while its reader has room for it; then
      * the body ends with errc::timeout. Default: client_builder::set_body_idle_timeout, or else the
-     * client's limit on one attempt, or else 10 s.
+     * client's limit on one attempt, which is not for text/event-stream. With neither it is 60 s, or
+     * no limit where the call's own limit is forever.
      *
      * @param timeout at least 1; forever for no limit
      */
@@ -4784,8 +4785,9 @@ class client_builder : public detail::handle<ahoy_client_builder, &ahoy_client_b
      * Sets how long a call waits for an endpoint while none takes calls: while the only one restarts,
      * all circuits are open, or the provider lists none. The time counts from the beginning of that
      * outage, so that no call waits in one that lasts: it fails at once with errc::no_endpoints. The
-     * limit on the whole call ends a wait as well. 250 ms by default, for a process that is replaced
-     * on its port; 3,000 ms, as linkerd2's proxy has it, outlast most restarts.
+     * limit on the whole call ends a wait as well. By default it is 250 ms, and half of the time left
+     * at most, where a probe will show whether an endpoint is back: for a process that is replaced on
+     * its port. 3,000 ms, as linkerd2's proxy has it, outlast most restarts.
      *
      * @param wait from 0; 0 fails calls at once; forever lets them wait as long as they may take, as
      *        gRPC's wait for ready
@@ -4860,8 +4862,8 @@ class client_builder : public detail::handle<ahoy_client_builder, &ahoy_client_b
     /**
      * Limits how long the body of an answer, held whole or streamed, may bring nothing; then its
      * attempt ends with errc::timeout. A request's own limit (request::set_idle_timeout) comes first.
-     * Default: off; a body that is held whole has the other limits, and a streamed one that on
-     * attempts.
+     * Default: off; a body that is held whole has the other limits, and a streamed one those of
+     * request::set_idle_timeout.
      *
      * @param timeout at least 1; forever for no limit
      */
@@ -5272,10 +5274,11 @@ class client_builder : public detail::handle<ahoy_client_builder, &ahoy_client_b
 
     /**
      * Switches on two protections that have a price: hedges for the slowest twentieth of calls that
-     * may be carried out twice, and a limit of 1,024 calls in flight. What is on already stays as it
-     * is. Neither is a default: hedges send up to 5 % more requests, and above the limit calls are
-     * refused with errc::overloaded. Take it for services whose requests are cheap to repeat, together
-     * with balancer::use_resilient_profile. README compares it with the defaults by measurement.
+     * may be carried out twice, and a limit of 1,024 calls in flight. With the limit comes a queue:
+     * 1,024 more calls wait for room, each for up to 1 s. What is on already stays as it is. Neither
+     * is a default: hedges send up to 5 % more requests, and calls for which no room comes are refused
+     * with errc::overloaded. Take it for services whose requests are cheap to repeat, together with
+     * balancer::use_resilient_profile. README compares it with the defaults by measurement.
      */
     client_builder &use_resilient_profile() {
         detail::value(try_use_resilient_profile());
