@@ -2700,9 +2700,9 @@ ahoy_status ahoy_client_builder_set_endpoint_updates(ahoy_client_builder *builde
  * Sets how long a call waits for an endpoint while none takes calls: while the only one restarts,
  * all circuits are open, or the provider lists none. The time counts from the beginning of that
  * outage, so that no call waits in one that lasts: it fails at once with AHOY_E_NO_ENDPOINTS. The
- * limit on the whole call ends a wait as well. By default it is 250 ms, and half of the time left at
- * most, where a probe will show whether an endpoint is back: for a process that is replaced on its
- * port. 3,000 ms, as linkerd2's proxy has it, outlast most restarts.
+ * limit on the whole call ends a wait as well. By default it is 250 ms, and half of the time left
+ * at most, where a probe will show whether an endpoint is back: for a process that is replaced on
+ * its port. 3,000 ms, as linkerd2's proxy has it, outlast most restarts.
  *
  * @param wait_ms from 0; 0 fails calls at once; AHOY_FOREVER lets them wait as long as they may
  *        take, as gRPC's wait for ready
@@ -3799,8 +3799,8 @@ ahoy_status ahoy_client_reconfigure(const ahoy_client *client,
                                     ahoy_error **err);
 
 /**
- * Gives the balancer of a client: to explain it, or to drain an endpoint, also where a text made the
- * client and the balancer with it.
+ * Gives the balancer of a client: to explain it, or to drain an endpoint, also where a text made
+ * the client and the balancer with it.
  *
  * It is the client's present one. Once ahoy_client_reconfigure has changed the balancer, the handle
  * shows what the former one was: ask again. The handle does not stand in the way of such a change.

@@ -87,7 +87,7 @@ pub struct Teller {
     serving: Weak<Listing>,
 }
 
-/// What is told, and who waits for it.
+/// What is told, and what waits for it.
 #[derive(Debug, Default)]
 struct Telling {
     told: Told,

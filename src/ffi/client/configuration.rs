@@ -132,8 +132,8 @@ pub unsafe extern "C" fn ahoy_client_reconfigure(
     })
 }
 
-/// Gives the balancer of a client: to explain it, or to drain an endpoint, also where a text made the
-/// client and the balancer with it.
+/// Gives the balancer of a client: to explain it, or to drain an endpoint, also where a text made
+/// the client and the balancer with it.
 ///
 /// It is the client's present one. Once ahoy_client_reconfigure has changed the balancer, the handle
 /// shows what the former one was: ask again. The handle does not stand in the way of such a change.
