@@ -29,7 +29,7 @@ use crate::discovery::{Asked, Callbacks, Joined, Supply};
 use crate::error::{Error, ErrorKind};
 use crate::event::{Event, Observer};
 use crate::policy::{
-    CircuitState, FAILURE_REMEMBERED, MOST_ASKED, Recovery, RoundRobin, TowardsOverdue,
+    CircuitState, FAILURE_REMEMBERED, MOST_ASKED, Recovery, RoundRobin, TowardsOverdue, early_wait,
 };
 use crate::runtime::host::{caller, wishes};
 use crate::runtime::process::PerProcess;
@@ -333,6 +333,10 @@ impl Balancer {
     ) -> Option<Lease> {
         let now = context.now;
         let member = snapshot.roster.early_probe(age, now)?;
+        let wait = early_wait(age, self.config.breaker.open_base);
+        if !self.outage().take_probe(wait, now) {
+            return None;
+        }
         member.half_open_early(now);
         let claim =
             Claim { panic: false, most: self.config.max_in_flight, now, tick: context.tick };

@@ -15,20 +15,34 @@ pub(crate) struct Outage {
     origin: Instant,
     /// Since when, in microseconds after the origin, plus one; zero where there is none.
     since: AtomicU64,
+    /// When an endpoint was probed last before its wait was over, in microseconds after the origin.
+    probed: AtomicU64,
     over: Notify,
 }
 
 impl Outage {
     pub(crate) fn new(origin: Instant) -> Self {
-        Self { origin, since: AtomicU64::new(0), over: Notify::new() }
+        Self { origin, since: AtomicU64::new(0), probed: AtomicU64::new(0), over: Notify::new() }
     }
 
     /// A call found no endpoint; for how long that has been so.
     pub(crate) fn note(&self, now: Instant) -> Duration {
-        let at = now.saturating_duration_since(self.origin).as_micros() as u64;
+        let at = self.micros(now);
         let noted = self.since.compare_exchange(0, at + 1, Ordering::SeqCst, Ordering::SeqCst);
         let since = noted.map_or_else(|since| since - 1, |_| at);
         Duration::from_micros(at.saturating_sub(since))
+    }
+
+    /// Whether an early probe may go, `wait` after the last one at least. One caller gets it.
+    pub(crate) fn take_probe(&self, wait: Duration, now: Instant) -> bool {
+        let (at, last) = (self.micros(now), self.probed.load(Ordering::SeqCst));
+        let is_due = last == 0 || at.saturating_sub(last) >= wait.as_micros() as u64;
+        let swap = || self.probed.compare_exchange(last, at, Ordering::SeqCst, Ordering::SeqCst);
+        is_due && swap().is_ok()
+    }
+
+    fn micros(&self, now: Instant) -> u64 {
+        now.saturating_duration_since(self.origin).as_micros() as u64
     }
 
     /// Whether a call has found none since an endpoint took calls last.
@@ -69,6 +83,17 @@ mod tests {
         assert_eq!(outage.note(now + second), second);
         outage.end();
         assert_eq!(outage.note(now + second), Duration::ZERO);
+    }
+
+    #[test]
+    fn early_probes_keep_apart() {
+        let origin = Instant::now();
+        let (outage, wait) = (Outage::new(origin), Duration::from_millis(25));
+        let start = origin + Duration::from_secs(1);
+        assert!(outage.take_probe(wait, start));
+        assert!(!outage.take_probe(wait, start + wait / 2));
+        assert!(outage.take_probe(wait, start + wait));
+        assert!(!outage.take_probe(wait, start + wait));
     }
 
     #[test]

@@ -64,6 +64,7 @@ pub use balance::{Custom, LeastRequest, P2c, Prequal, PrequalConfig, Random, Rou
 pub use circuit::breaker::{AlreadyThere, Breaker, CircuitState};
 pub use circuit::breaker_config::{BreakerConfig, SlowCalls, Span};
 pub use circuit::last_calls::LastCalls;
+pub use circuit::outage_pace::early_wait;
 pub use circuit::permit::{Evidence, Permit, Rejected, Settled};
 pub use circuit::probe_eligibility::ProbeEligibility;
 pub use circuit::probe_pace::ProbePace;
