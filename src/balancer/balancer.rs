@@ -299,26 +299,40 @@ impl Balancer {
                 return Ok(lease);
             }
         }
+        self.lease_after_all(&snapshot, &context, goes, updates_seen)
+    }
+
+    /// No endpoint could be had of `snapshot`. Apart, so that calls that get one do not carry it.
+    #[cold]
+    #[inline(never)]
+    fn lease_after_all(
+        &self,
+        snapshot: &Arc<PickState>,
+        context: &PickContext<'_>,
+        goes: bool,
+        updates_seen: u64,
+    ) -> Result<Lease, NoneAdmits> {
+        let (live, now, terms) = (self.live(), context.now, context.terms);
         if snapshot.roster.well() == 0 && live.rules.cluster.spare() > 0 {
             self.renew_subset();
         }
         // All that it held may have left meanwhile, or others may stand in.
-        if !Arc::ptr_eq(&snapshot, &live.pick_state.load()) {
-            return self.lease(attempted, key, terms, now);
+        if !Arc::ptr_eq(snapshot, &live.pick_state.load()) {
+            return self.lease(context.attempted, context.key, terms, now);
         }
         if !goes {
             self.tell_mode(live, Mode::Holding, true);
             let none = NoneAdmits { held_back: true, ..NoneAdmits::of(&snapshot.roster) };
             return Err(NoneAdmits { updates_seen, ..none });
         }
-        let none = NoneAdmits { updates_seen, ..self.none_admits(&snapshot, now) };
+        let none = NoneAdmits { updates_seen, ..self.none_admits(snapshot, now) };
         // An attempt that is sent beside another asks for more than that an endpoint admits.
         if none.some_admit || terms.overdue == TowardsOverdue::Avoid {
             return Err(none);
         }
         live.note_all_out(now);
         let age = live.rules.cluster.outage.note(now);
-        match self.lease_early(&snapshot, &context, age) {
+        match self.lease_early(snapshot, context, age) {
             Some(lease) => Ok(lease),
             None => Err(NoneAdmits { retry_at: snapshot.roster.next_probe(age), ..none }),
         }

@@ -247,7 +247,7 @@ class TestClient < Minitest::Test
 
   def test_open_circuits_have_an_error_of_their_own
     [[hosts[1]], [hosts[1], "127.0.0.1:1"]].each do |dead|
-      made = client(dead, tries: 1)
+      made = client(dead, tries: 1, options: { wait_for_ready: "0s" })
       dead.each { assert_raises(Ahoy::ConnectError) { made.get("/ok") } }
       assert_raises(Ahoy::CircuitOpenError) { made.get("/ok") }
     end
@@ -343,7 +343,7 @@ class TestClient < Minitest::Test
   end
 
   def test_errors
-    error = assert_raises(Ahoy::ConnectError) { client([hosts[1]]).get("/ok") }
+    error = assert_raises(Ahoy::ConnectError) { client([hosts[1]], options: { wait_for_ready: "0s" }).get("/ok") }
     assert_equal "AHOY_E_CONNECT", error.code
     assert error.retryable? && !error.ambiguous?
     assert_equal ["http://#{hosts[1]}"], error.attempts.map(&:url)

@@ -13,13 +13,16 @@ import inspect
 import io
 import time
 import weakref
-from typing import Any, AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Iterator, Protocol
+from typing import TYPE_CHECKING, Any, AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Iterator, Protocol
 
-try:
-    # Of the interpreter itself: gevent puts one that is not for threads in the place of queue's.
-    from _queue import Empty, SimpleQueue
-except ImportError:
+if TYPE_CHECKING:
     from queue import Empty, SimpleQueue
+else:
+    try:
+        # Of the interpreter itself: gevent puts one that is not for threads in the place of queue's.
+        from _queue import Empty, SimpleQueue
+    except ImportError:
+        from queue import Empty, SimpleQueue
 
 from ._callbacks import keep
 from ._handle import Handle, check
@@ -319,11 +322,13 @@ def body_of(content: Any) -> bytes | Drawn | Fed | None:
         return Drawn(content)
     if isinstance(content, AsyncIterable) and not isinstance(content, Iterable):
         return Fed(content)
-    if callable(getattr(content, "read", None)) and not inspect.iscoroutinefunction(content.read):
+    read: Any = getattr(content, "read", None)
+    if callable(read) and not inspect.iscoroutinefunction(read):
         return Drawn(_file(content))
+    held: Any = content
     try:
         # An array, whose iterator gives its numbers.
-        return memoryview(content).tobytes()
+        return memoryview(held).tobytes()
     except TypeError:
         pass
     if not isinstance(content, Iterable):

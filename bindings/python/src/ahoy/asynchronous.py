@@ -130,8 +130,9 @@ class AsyncClient(BaseClient):
                 body.leave()
         if body is not None and go_on:
             # The head of an answer may come before the server has all of the body.
-            body.go_on(lambda: queue.soon(queue.begin_in_thread, body.fill))
-            queue.begin_in_thread(body.fill)
+            fill = body.fill
+            body.go_on(lambda: queue.soon(queue.begin_in_thread, fill))
+            queue.begin_in_thread(fill)
         return answered or Handle(0, lib.ahoy_response_free)
 
     async def aclose(self, timeout: float = 5.0) -> None:

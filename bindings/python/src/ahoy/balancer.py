@@ -226,7 +226,7 @@ class Balancer(NotCopied):
         apply(lib.ahoy_balancer_set, self.pointer, options)
 
     @classmethod
-    def of_client(cls, client: int) -> Balancer:
+    def of_client(cls, client: Any) -> Balancer:
         """The present one of a client that a configuration made."""
         balancer = cls.__new__(cls)
         balancer._is_function = False
