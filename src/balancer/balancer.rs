@@ -281,7 +281,7 @@ impl Balancer {
         let goes = live.lets_through(&snapshot.roster, now);
         // Another caller may take the last place, or the risk of an endpoint that hangs, between the choice and the
         // grab: then choose again.
-        for _ in 0..=snapshot.roster.len() {
+        for _ in 0..snapshot.roster.len() + 1 {
             let picked = match goes {
                 true => self.choose(live, &snapshot, &context),
                 false => self.picker(live, &snapshot, &context).choose_due(),
@@ -332,29 +332,22 @@ impl Balancer {
         }
         live.note_all_out(now);
         let age = live.rules.cluster.outage.note(now);
-        match self.lease_early(snapshot, context, age) {
-            Some(lease) => Ok(lease),
-            None => Err(NoneAdmits { retry_at: snapshot.roster.next_probe(age), ..none }),
-        }
+        Err(NoneAdmits { retry_at: snapshot.roster.next_probe(age), ..none })
     }
 
     /// While no endpoint takes calls, one that could not be reached is probed before its wait is over.
-    fn lease_early(
-        &self,
-        snapshot: &PickState,
-        context: &PickContext<'_>,
-        age: Duration,
-    ) -> Option<Lease> {
-        let now = context.now;
+    pub(crate) fn lease_early(&self, now: Instant) -> Option<Lease> {
+        let live = self.live();
+        let (snapshot, outage) = (live.pick_state.load(), &live.rules.cluster.outage);
+        let age = outage.note(now);
         let member = snapshot.roster.early_probe(age, now)?;
         let wait = early_wait(age, self.config.breaker.open_base);
-        if !self.outage().take_probe(wait, now) {
+        if !outage.take_probe(wait, now) {
             return None;
         }
         member.half_open_early(now);
-        let claim =
-            Claim { panic: false, most: self.config.max_in_flight, now, tick: context.tick };
-        Lease::claim(member, claim)
+        let (most, tick) = (self.config.max_in_flight, live.rules.tick(now));
+        Lease::claim(member, Claim { panic: false, most, now, tick })
     }
 
     /// Tells where an attempt that goes out shows that a mode begins or ends.

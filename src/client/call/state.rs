@@ -9,6 +9,7 @@ use super::limits::OUTLASTS_LOST_SYN;
 use super::record::{CallEnd, CallRecord};
 use super::send::{Attempt, AttemptDone};
 use super::settle::{AttemptEnd, AttemptSeen, Cost, settle, tell_address};
+use crate::balancer::balancer::NoneAdmits;
 use crate::balancer::lease::Lease;
 use crate::balancer::pick::attempted::Attempted;
 use crate::balancer::pick::terms::Terms;
@@ -105,11 +106,21 @@ impl<'a> CallState<'a> {
         }
         let (attempted, terms) = (&self.attempted, self.terms());
         let lease = call.causing(|| call.target.lease(attempted, call.key, terms, now));
-        lease.map_err(|none| match none.held_back {
-            // The more are asked now, the later it is well again.
-            true => CallEnd::Overloaded(Refused::Recovering),
-            false => CallEnd::NoEndpoints(none),
-        })
+        lease.or_else(|none| self.lease_in_outage(none, now))
+    }
+
+    /// A newer list is worth more than a probe that comes early.
+    #[cold]
+    fn lease_in_outage(&self, none: NoneAdmits, now: Instant) -> Result<Lease, CallEnd> {
+        // The more are asked now, the later it is well again.
+        if none.held_back {
+            return Err(CallEnd::Overloaded(Refused::Recovering));
+        }
+        let call = self.call;
+        let is_last = !none.some_admit && self.may_update(&none).is_none();
+        let balancer = call.target.balancer().filter(|_| is_last);
+        let early = balancer.and_then(|it| call.causing(|| it.lease_early(now)));
+        early.ok_or(CallEnd::NoEndpoints(none))
     }
 
     fn terms(&self) -> Terms {
