@@ -331,8 +331,11 @@ impl Balancer {
             return Err(none);
         }
         live.note_all_out(now);
-        let age = live.rules.cluster.outage.note(now);
-        Err(NoneAdmits { retry_at: snapshot.roster.next_probe(age), ..none })
+        let outage = &live.rules.cluster.outage;
+        let age = outage.note(now);
+        let apart = outage.next_probe(early_wait(age, self.config.breaker.open_base));
+        let retry_at = snapshot.roster.next_probe(age).map(|at| at.max(apart));
+        Err(NoneAdmits { retry_at, ..none })
     }
 
     /// While no endpoint takes calls, one that could not be reached is probed before its wait is over.

@@ -41,6 +41,14 @@ impl Outage {
         is_due && swap().is_ok()
     }
 
+    /// When the next early probe may go, `wait` after the last one.
+    pub(crate) fn next_probe(&self, wait: Duration) -> Instant {
+        match self.probed.load(Ordering::SeqCst) {
+            0 => self.origin,
+            last => self.origin + Duration::from_micros(last) + wait,
+        }
+    }
+
     fn micros(&self, now: Instant) -> u64 {
         now.saturating_duration_since(self.origin).as_micros() as u64
     }
@@ -92,6 +100,7 @@ mod tests {
         let start = origin + Duration::from_secs(1);
         assert!(outage.take_probe(wait, start));
         assert!(!outage.take_probe(wait, start + wait / 2));
+        assert_eq!(outage.next_probe(wait), start + wait);
         assert!(outage.take_probe(wait, start + wait));
         assert!(!outage.take_probe(wait, start + wait));
     }
