@@ -51,6 +51,7 @@ fn with_all_on(hosts: &[String]) -> Value {
         "wait_queue_timeout": "20ms", "hedge_delay": "10ms", "warm_up": 1,
         "balancer": {
             "name": "p2c", "slow_start_window": "50ms", "outlier_ejection_interval": "10ms", "outlier_ejection_base": "20ms",
+            "outlier_ejection_max": "forever",
             "health_check_interval": "10ms", "health_check_timeout": "20ms", "outage_recovery_hold": "50ms",
             "outage_recovery_min_working": 1,
         },
