@@ -86,8 +86,9 @@ fn hosts_whose_name_does_not_exist_are_passed_over() {
 #[test]
 fn when_all_are_dead_the_error_tells_all() {
     let dead = [Dead::new(), Dead::new(), Dead::new()];
-    let balancer = round_robin(&dead.each_ref().map(Dead::port));
-    // Else it looks for a while whether one is back.
+    // Else it looks for a while whether one is back, the sooner the shorter a circuit is open.
+    let breaker = Breaker::new().open_ms(10_000, 10_000).connect_open_max_ms(10_000);
+    let balancer = round_robin(&dead.each_ref().map(Dead::port)).with(&breaker);
     let client = Builder::new().balancer(&balancer).wait_for_ready_ms(0).build();
     let failure = client.get("/orders?token=secret").unwrap_err();
     assert_eq!(failure.status, AHOY_E_CONNECT);

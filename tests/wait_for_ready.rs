@@ -78,7 +78,10 @@ fn an_outage_after_another_is_waited_for_as_well() {
 
 #[test]
 fn without_it_a_call_fails_at_once() {
-    let (_server, _balancer, client) = down(0);
+    let dead = Dead::new();
+    let breaker = Breaker::new().open_ms(10_000, 10_000).connect_open_max_ms(10_000);
+    let balancer = round_robin(&[dead.port()]).with(&breaker);
+    let client = Builder::new().balancer(&balancer).wait_for_ready_ms(0).build();
     let failure = client.get("/").unwrap_err();
     assert_eq!(failure.status, AHOY_E_CONNECT);
     let failure = client.get("/").unwrap_err();

@@ -259,6 +259,7 @@ impl World<'_> {
             idempotent: true,
             untried: client.has_untried(&call.tried, now, clock),
             first_on_endpoint,
+            in_outage: false,
             resendable: true,
             retry_after: None,
             pushback: None,

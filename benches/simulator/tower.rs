@@ -117,6 +117,7 @@ impl Run<'_> {
             idempotent: true,
             untried: true,
             first_on_endpoint: true,
+            in_outage: false,
             resendable: true,
             retry_after: None,
             pushback,

@@ -29,7 +29,7 @@ use crate::discovery::{Asked, Callbacks, Joined, Supply};
 use crate::error::{Error, ErrorKind};
 use crate::event::{Event, Observer};
 use crate::policy::{
-    CircuitState, FAILURE_REMEMBERED, MOST_ASKED, Recovery, RoundRobin, TowardsOverdue, early_wait,
+    CircuitState, FAILURE_REMEMBERED, MOST_ASKED, Recovery, RoundRobin, TowardsOverdue,
 };
 use crate::runtime::host::{caller, wishes};
 use crate::runtime::process::PerProcess;
@@ -235,7 +235,9 @@ impl Balancer {
     pub fn pick(&self, now: Instant) -> Result<Arc<Member>, Error> {
         let picked = self.peek(now, Arc::clone);
         picked.ok_or_else(|| {
-            let none = self.none_admits(&self.live().pick_state.load(), now);
+            let snapshot = self.live().pick_state.load();
+            let retry_at = snapshot.roster.retry_at();
+            let none = NoneAdmits { retry_at, ..self.none_admits(&snapshot, now) };
             let error = Error::new(ErrorKind::NoEndpoints, self.reason(none, now));
             error.followed_by(&self.explain(EXPLAINED))
         })
@@ -328,29 +330,11 @@ impl Balancer {
         let none = NoneAdmits { updates_seen, ..self.none_admits(snapshot, now) };
         // An attempt that is sent beside another asks for more than that an endpoint admits.
         if none.some_admit || terms.overdue == TowardsOverdue::Avoid {
-            return Err(none);
+            return Err(NoneAdmits { retry_at: snapshot.roster.retry_at(), ..none });
         }
         live.note_all_out(now);
-        let outage = &live.rules.cluster.outage;
-        let age = outage.note(now);
-        let apart = outage.next_probe(early_wait(age, self.config.breaker.open_base));
-        let retry_at = snapshot.roster.next_probe(age).map(|at| at.max(apart));
+        let retry_at = self.next_probe_in_outage(&snapshot.roster, now);
         Err(NoneAdmits { retry_at, ..none })
-    }
-
-    /// While no endpoint takes calls, one that could not be reached is probed before its wait is over.
-    pub(crate) fn lease_early(&self, now: Instant) -> Option<Lease> {
-        let live = self.live();
-        let (snapshot, outage) = (live.pick_state.load(), &live.rules.cluster.outage);
-        let age = outage.note(now);
-        let member = snapshot.roster.early_probe(age, now)?;
-        let wait = early_wait(age, self.config.breaker.open_base);
-        if !outage.take_probe(wait, now) {
-            return None;
-        }
-        member.half_open_early(now);
-        let (most, tick) = (self.config.max_in_flight, live.rules.tick(now));
-        Lease::claim(member, Claim { panic: false, most, now, tick })
     }
 
     /// Tells where an attempt that goes out shows that a mode begins or ends.
@@ -388,8 +372,7 @@ impl Balancer {
         let some_admit = roster.members().any(|member| member.admits(now));
         let full = some_admit && self.config.max_in_flight.is_some();
         let circuits = roster.members().filter(|it| it.state() != CircuitState::Closed).count();
-        let retry_at = roster.members().filter_map(|member| member.retry_at()).min();
-        NoneAdmits { circuits, retry_at, some_admit, full, ..NoneAdmits::of(roster) }
+        NoneAdmits { circuits, some_admit, full, ..NoneAdmits::of(roster) }
     }
 
     fn note_asked(&self, live: &Live, now: Instant) {

@@ -168,7 +168,12 @@ impl Roster {
         self.localities.iter().map(|locality| locality.drained).sum()
     }
 
-    /// When the first open circuit lets a probe through, in an outage of that `age`; `None` where none will by itself.
+    /// When the first open circuit lets a probe through; `None` where none will by itself.
+    pub(crate) fn retry_at(&self) -> Option<Instant> {
+        self.members().filter_map(|member| member.retry_at()).min()
+    }
+
+    /// The same in an outage of that `age`.
     pub(crate) fn next_probe(&self, age: Duration) -> Option<Instant> {
         self.members().filter_map(|member| member.probe_at(age)).min()
     }

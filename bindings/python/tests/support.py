@@ -74,6 +74,14 @@ def echo():
         yield f"127.0.0.1:{server.getsockname()[1]}", has_begun
 
 
+def late_body(has_begun):
+    """A body of which all but the beginning comes once the answer of echo has begun."""
+    yield b"first"
+    has_begun.wait()
+    for _ in range(20):
+        yield b"x" * 65536
+
+
 def answers(port):
     """Whether somebody listens at a port."""
     with socket.socket() as probe:

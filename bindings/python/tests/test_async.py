@@ -17,7 +17,7 @@ import ahoy
 from ahoy._library import lib
 from ahoy._queue import LoopQueue
 from ahoy.request import build
-from support import Served, counts, echo, eventually, kept
+from support import Served, counts, echo, eventually, kept, late_body
 
 
 class Calls(Served, unittest.IsolatedAsyncioTestCase):
@@ -229,15 +229,9 @@ class Calls(Served, unittest.IsolatedAsyncioTestCase):
         self.assertEqual((len(response.attempts), response.content), (2, b"x" * 300_000))
 
     async def test_a_server_that_answers_before_it_has_the_body_gets_the_rest(self):
-        def body():
-            yield b"first"
-            has_begun.wait()
-            for _ in range(20):
-                yield b"x" * 65536
-
         with echo() as (host, has_begun):
             async with ahoy.AsyncClient([host]) as client:
-                async with client.stream("POST", "/", content=body()) as response:
+                async with client.stream("POST", "/", content=late_body(has_begun)) as response:
                     self.assertEqual(len(await response.aread()), 5 + 20 * 65536)
 
     async def test_a_body_that_raises_ends_the_call(self):

@@ -26,7 +26,7 @@ import warnings
 import weakref
 
 import ahoy
-from support import Served, answering, counts, echo, eventually, python
+from support import Served, answering, counts, echo, eventually, late_body, python
 
 
 class Imported(unittest.TestCase):
@@ -267,15 +267,9 @@ class Calls(Served, unittest.TestCase):
             self.assertEqual(response.read(), b"ahello")
 
     def test_a_server_that_answers_before_it_has_the_body_gets_the_rest(self):
-        def body():
-            yield b"first"
-            has_begun.wait()
-            for _ in range(20):
-                yield b"x" * 65536
-
         with echo() as (host, has_begun):
             client = self.client(hosts=[host])
-            with client.stream("POST", "/", content=body()) as response:
+            with client.stream("POST", "/", content=late_body(has_begun)) as response:
                 self.assertEqual(len(response.read()), 5 + 20 * 65536)
 
     def test_what_requests_and_httpx_have(self):

@@ -1,6 +1,7 @@
 //! Which endpoint an attempt goes to. [`picker`] has the way of one pick.
 
 pub mod attempted;
+mod early;
 pub(crate) mod pick_state;
 pub(crate) mod picker;
 pub(crate) mod picker_table;

@@ -199,11 +199,6 @@ impl<'a> CallState<'a> {
         if class == Class::Success {
             return Decision::Stop(StopReason::Success);
         }
-        // Nobody took its connection: it is no try while the call may wait for that.
-        if in_outage && class == Class::Unprocessed && self.retry.has_try() {
-            self.record.meter.count(Counter::RetryGranted);
-            return Decision::Retry { wait: Duration::ZERO, free: true };
-        }
         let (call, now) = (self.call, clock::now());
         let facts = Facts {
             ended: outcome,
@@ -211,6 +206,7 @@ impl<'a> CallState<'a> {
             resendable: call.body_reader.as_ref().is_none_or(BodyReader::can_repeat),
             untried: call.target.has_unattempted(&self.attempted, now),
             first_on_endpoint,
+            in_outage,
             retry_after: hint.retry_after,
             pushback: hint.pushback,
             time_left: call.deadline.map(|at| at.saturating_duration_since(now)),

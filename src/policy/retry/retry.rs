@@ -35,6 +35,8 @@ pub struct Facts {
     pub untried: bool,
     /// Whether this was the call's first attempt on its endpoint.
     pub first_on_endpoint: bool,
+    /// Whether it was a probe while no endpoint took calls: the call may wait for the end of that.
+    pub in_outage: bool,
     /// What the answer's `Retry-After` asked for.
     pub retry_after: Option<RetryAfter>,
     /// What the answer said about repeating the call.
@@ -168,8 +170,7 @@ impl<'a> Retry<'a> {
     }
 
     fn is_free(&self, facts: &Facts) -> bool {
-        facts.untried
-            && facts.first_on_endpoint
+        (facts.untried && facts.first_on_endpoint || facts.in_outage)
             && self.config.tries != Some(NonZeroU32::MIN)
             && self.config.on.contains(RetryOn::CONNECT)
             && can_be_free(&facts.ended)
@@ -307,6 +308,7 @@ mod tests {
             resendable: true,
             untried: true,
             first_on_endpoint: true,
+            in_outage: false,
             retry_after: None,
             pushback: None,
             time_left: Some(ms(10_000)),
@@ -690,15 +692,17 @@ mod tests {
         ];
         let left = prop::option::of((0_u64..4000).prop_map(ms));
         let p50 = prop::option::of((0_u64..400).prop_map(ms));
-        let flags = (any::<bool>(), any::<bool>());
+        let flags = (any::<bool>(), any::<bool>(), any::<bool>());
         (ended, flags, (prop::option::of(asked), pushback), (left, p50)).prop_map(
-            |(ended, (untried, first_on_endpoint), (retry_after, pushback), (time_left, p50))| {
+            |(ended, flags, (retry_after, pushback), (time_left, p50))| {
+                let (untried, first_on_endpoint, in_outage) = flags;
                 Facts {
                     ended,
                     idempotent: true,
                     resendable: true,
                     untried,
                     first_on_endpoint,
+                    in_outage,
                     retry_after,
                     pushback,
                     time_left,
@@ -732,7 +736,8 @@ mod tests {
                 prop_assert!(attempts <= tries && burden <= budget + 1);
                 let latest = latest_start(facts.time_left, facts.p50);
                 prop_assert!(latest.is_none_or(|latest| wait < latest));
-                prop_assert!(!free || (facts.untried && facts.first_on_endpoint && tries > 1));
+                let may_be = facts.untried && facts.first_on_endpoint || facts.in_outage;
+                prop_assert!(!free || (may_be && tries > 1));
             }
         }
     }
