@@ -44,7 +44,9 @@ pub fn churn(name: &str, url: &str, register: impl Fn(u16), leave: impl Fn(u16))
             scope.spawn(|| {
                 while !is_over.load(Ordering::Relaxed) {
                     let answer = client.get("/").unwrap();
-                    assert_eq!((answer.status, answer.attempt_count), (200, 1), "{answer:?}");
+                    // On a busy machine an answer may be late enough for a hedge.
+                    let tries = answer.attempts.iter().filter(|it| !it.is_hedge).count();
+                    assert_eq!((answer.status, tries), (200, 1), "{answer:?}");
                     calls.fetch_add(1, Ordering::Relaxed);
                     thread::sleep(ms(1));
                 }
