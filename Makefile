@@ -202,7 +202,7 @@ check-header:
 abi:
 	python3 tests/abi.py write
 
-test: deps
+test:
 	+CARGO='$(CARGO)' CC='$(CC)' sh tests/run.sh
 
 # Every order in which threads can meet at the end of a call.

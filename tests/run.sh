@@ -1,6 +1,6 @@
 #!/bin/sh
 # Runs the parts of the test suite and adds up what they counted.
-# Usage: run.sh [PART...]; all parts by default. `make test` installs what they need first.
+# Usage: run.sh [PART...]; all parts by default, which install what they need.
 #
 # A part is a command that closes with cargo's `test result:` lines or with `N passed, N failed`, which a
 # name may precede. One that exits with failure but counted none has one failure; one that counted nothing at
@@ -88,6 +88,7 @@ programs() {
 
 run() {
     case $1 in
+        deps) part deps "${MAKE:-make}" --no-print-directory deps ;;
         format) part format "$cargo" fmt --all --check ;;
         clippy) part clippy "$cargo" clippy --locked --all-targets --features xds -- -D warnings ;;
         fuzzing) part fuzzing sh fuzz/check.sh ;;
@@ -119,7 +120,7 @@ run() {
         # seconds on purpose, and what is timed is measured beside.
         cargo)
             # shellcheck disable=SC2046 # words
-            part cargo "$cargo" test --locked --no-fail-fast --features xds --lib --example sim $(programs -v "$waits|$hangs")
+            part cargo "$cargo" test --locked --no-fail-fast --features xds --lib $(programs -v "$waits|$hangs") -- --skip policy::
             ;;
         waiting)
             # shellcheck disable=SC2046 # words
@@ -128,6 +129,11 @@ run() {
         hanging)
             # shellcheck disable=SC2046 # words
             part hanging "$cargo" test --locked --no-fail-fast --features xds $(programs "$hangs")
+            ;;
+        # In virtual time.
+        policies)
+            part policies "$cargo" test --locked --features xds --lib policy:: || :
+            part simulator "$cargo" test --locked --features xds --example sim
             ;;
         # Without proxies, HTTP/2, brotli and zstd: that it builds, calls, and refuses what is left out.
         minimal) part minimal "$cargo" test --locked --no-default-features --test options --test quickstart ;;
@@ -198,7 +204,8 @@ finish() {
     exit
 }
 
-# Runs parts beside the rest, with logs of their own; `joined` waits for all of these, shows what they said, and counts it.
+# Runs parts beside the rest, with logs of their own; `joined` waits for all of these, or for the NAME that the first of its
+# parts has, shows what they said, and counts it.
 # A shell has its background ignore SIGINT, which tests send.
 beside() {
     aside=$target/test-beside-$1
@@ -206,14 +213,21 @@ beside() {
     lanes="$lanes $! $1"
 }
 
-joined() {
+joined() { # joined [NAME]
+    named=${1-}
     # shellcheck disable=SC2086 # pairs
     set -- $lanes
     lanes=
     while [ $# -gt 0 ]; do
+        lane=$1 name=$2
+        shift 2
+        if [ -n "$named" ] && [ "$named" != "$name" ]; then
+            lanes="$lanes $lane $name"
+            continue
+        fi
         code=0
-        wait "$1" || code=$?
-        aside=$target/test-beside-$2
+        wait "$lane" || code=$?
+        aside=$target/test-beside-$name
         cat "$aside.log"
         if [ "$code" -eq 0 ]; then
             while read -r ok bad line; do
@@ -222,7 +236,6 @@ joined() {
         else
             failed=$((failed + 1))
         fi
-        shift 2
     done
 }
 
@@ -234,15 +247,22 @@ each() {
 
 case ${1-} in
     '')
-        # First what no clock decides, two parts at a time. Then the tests of Rust, of which most of the time waits for
-        # something to happen, and beside them those that wait longest, and what leaves the processors to them.
-        beside clippy fuzzing minimal compile
-        each build format arena header symbols description abi install tool readme
+        # First what no clock decides, two parts at a time; what later parts need is installed meanwhile. Then the tests of
+        # Rust, of which most of the time waits for something to happen, and beside them those that wait longest, and what
+        # leaves the processors to them.
+        beside deps
+        beside clippy minimal fuzzing compile
+        each build format arena
+        joined deps
+        [ "$failed" -eq 0 ] || finish
+        each header symbols description abi install tool readme
         joined
         beside null valgrind schema
-        beside asan
         each instructions cpp
         joined
+        # What no clock decides fills the time in which tests wait.
+        nicer=10
+        beside asan policies
         nicer=5
         beside waiting
         beside examples tracing acceptance prometheus hosts exits hanging
