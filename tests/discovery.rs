@@ -103,6 +103,17 @@ fn a_blocking_call_keeps_its_limit_too_where_the_function_has_a_thread_of_its_ow
 }
 
 #[test]
+fn a_function_that_tells_no_endpoint_ends_the_first_call_at_once() {
+    for _ in 0..20 {
+        let empty = Provider::custom(|_| AHOY_OK);
+        empty.set("callbacks", "thread").unwrap();
+        let client = Builder::new().balancer(&Balancer::recommended(&empty)).build();
+        let (failure, took) = timed(|| client.get("/").unwrap_err());
+        assert_eq!(failure.status, AHOY_E_NO_ENDPOINTS, "after {took:?}: {}", failure.message);
+    }
+}
+
+#[test]
 fn time_that_a_function_takes_on_the_callers_thread_counts() {
     let server = Server::always(Reply::text(200, "hello"));
     let port = server.port();

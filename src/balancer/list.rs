@@ -74,6 +74,7 @@ impl List {
 
     /// One more has ended well.
     pub(crate) fn note_update(&self) {
+        self.note_answer();
         *locked(&self.told_at) = Some(clock::now());
         *locked(&self.problem) = None;
         self.updates.fetch_add(1, Ordering::Release);
@@ -82,8 +83,15 @@ impl List {
 
     /// One more has failed, for that reason.
     pub(crate) fn note_failure(&self, problem: &str) {
+        self.note_answer();
         *locked(&self.problem) = Some(problem.to_owned());
         self.note_end();
+    }
+
+    /// The thread that asks has its answer, and would give no other. It is told before the answer is: a call that finds
+    /// no endpoint in the new list asks again, and would else wait for this thread in vain.
+    fn note_answer(&self) {
+        self.is_asked.store(false, Ordering::Release);
     }
 
     fn note_end(&self) {

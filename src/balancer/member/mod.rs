@@ -406,14 +406,27 @@ impl Member {
         }
     }
 
+    /// What is kept, here or by the last that took over. Each attempt comes by twice, and is seldom of an older list.
+    #[inline]
     fn lock(&self) -> MutexGuard<'_, Kept> {
         let kept = self.own_kept();
         match self.successor() {
             None => kept,
             Some(next) => {
                 drop(kept);
-                next.lock()
+                next.lock_latest()
             }
+        }
+    }
+
+    #[cold]
+    fn lock_latest(&self) -> MutexGuard<'_, Kept> {
+        let mut member = self;
+        loop {
+            let kept = member.own_kept();
+            let Some(next) = member.successor() else { return kept };
+            drop(kept);
+            member = next;
         }
     }
 

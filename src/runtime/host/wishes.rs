@@ -32,14 +32,17 @@ pub fn expect() {
     MAY_BE.store(true, Ordering::Relaxed);
 }
 
-/// `owner` wants `ask` to be done; what it wanted before and is not done yet will do.
+/// `owner` wants `ask` to be done, in place of what it wanted before and is not done yet: that may have been answered
+/// otherwise meanwhile, where this is not.
 pub fn make(owner: usize, ask: impl FnOnce() + Send + 'static) {
     let wishes = WISHES.get();
     let mut all = wishes.all.lock().unwrap_or_else(PoisonError::into_inner);
-    if !all.iter().any(|wish| wish.owner == owner) {
-        all.push(Wish { owner, ask: Box::new(ask) });
-        wishes.open.store(all.len(), Ordering::Release);
+    let wish = Wish { owner, ask: Box::new(ask) };
+    match all.iter_mut().find(|wish| wish.owner == owner) {
+        Some(before) => *before = wish,
+        None => all.push(wish),
     }
+    wishes.open.store(all.len(), Ordering::Release);
 }
 
 /// Asks for what is wished for, on this thread, which is inside a library call of the host's.
@@ -73,3 +76,25 @@ pub fn serving<T>(timeout: Duration, wait: impl Fn(Duration) -> Option<T>) -> Op
 
 /// As long as this a call waits for its list beside what its provider takes.
 const SLICE: Duration = Duration::from_millis(10);
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    #[test]
+    fn the_last_wish_of_an_owner_is_served() {
+        let served = Arc::new(Mutex::new(Vec::new()));
+        let wish = |owner, name| {
+            let served = Arc::clone(&served);
+            make(owner, move || served.lock().unwrap().push(name));
+        };
+        // No owner of another test has such an address.
+        (wish(1, "one, before"), wish(2, "two"), wish(1, "one"));
+        serve();
+        assert_eq!(*served.lock().unwrap(), ["one", "two"]);
+        serve();
+        assert_eq!(served.lock().unwrap().len(), 2);
+    }
+}
