@@ -3,8 +3,17 @@
  *
  * Generated from the Rust sources by cbindgen. Changes made here are lost.
  *
- * The order is that of use: hosts, a provider of hosts, a balancer, a client, its calls. These
- * conventions hold for every declaration below:
+ * The order is that of use: hosts, a provider of hosts, a balancer, a client, its calls. README.md
+ * has a whole program, and docs/options.md a table of all settings.
+ *
+ * Defaults. A client with a balancer and nothing set has verified TLS, a limit of 30 s on each
+ *   call, a circuit breaker for each endpoint (ahoy_breaker), up to 3 tries of what may be repeated
+ *   (ahoy_retry) within a budget (ahoy_client_builder_set_retry_budget), a second attempt beside
+ *   one that is late (ahoy_client_builder_set_attempt_timeout_ms), and a wait of up to 250 ms while
+ *   no endpoint takes calls (ahoy_client_builder_set_wait_for_ready_ms). Hedges, limits on calls in
+ *   flight, outlier detection, health checks, redirects and HTTP/2 are off.
+ *
+ * These conventions hold for every declaration below:
  *
  * Errors. A function that can fail returns an `ahoy_status`, AHOY_OK (0) or a positive AHOY_E_
  *   number whose meaning never changes, and takes `ahoy_error **err` last. `err` may be NULL. On
@@ -1069,9 +1078,9 @@ typedef uint64_t (*ahoy_random_fn)(void *user_data, uint64_t below);
 typedef size_t (*ahoy_balancer_fn)(void *user_data, size_t count);
 
 /**
- * Runs before each attempt. It may read the attempt's method, path, headers, body and endpoint,
- * change its path and headers, and nothing else, so that each attempt can be signed for itself, or
- * refuse the call by a status other than AHOY_OK, which ends it with AHOY_E_HOOK_REFUSED.
+ * Runs before each attempt. It may read the attempt's method, path, headers, body and endpoint. It
+ * may change its path and headers and nothing else, so that each attempt can be signed for itself.
+ * Any status but AHOY_OK refuses the call, which then ends with AHOY_E_HOOK_REFUSED.
  *
  * Thread: the one that drives the call, several at once.
  */
@@ -3786,11 +3795,15 @@ ahoy_status ahoy_client_builder_set_config(ahoy_client_builder *builder,
  * The configuration of a client as a text in JSON, as ahoy_client_from_config reads it: every
  * option that is in effect, hosts, balancer, circuits, retries, headers and files.
  *
- * "****" stands for what the text does not show: the values of headers but a few such as Accept
- * and User-Agent, the user and password of a proxy, user, password, token and query of a registry,
- * certificates and keys that were given as bytes, a provider or balancer that is a function of the
- * host, and a provider of other providers. Where nothing is masked, the text makes a client of the
- * same configuration; with a mask in it, reading it fails and names the mask.
+ * "****" stands for what the text does not show:
+ *
+ * - the values of headers, but for a few such as Accept and User-Agent;
+ * - the user and password of a proxy; user, password, token and query of a registry;
+ * - certificates and keys that were given as bytes;
+ * - a provider or balancer that is a function of the host, and a provider of other providers.
+ *
+ * Where nothing is masked, the text makes a client of the same configuration. With a mask in it,
+ * reading it fails and names the mask.
  *
  * @param text gets the text, to be freed with ahoy_text_free; NULL on failure
  */

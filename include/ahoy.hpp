@@ -4160,11 +4160,15 @@ class client : public detail::handle<ahoy_client, &ahoy_client_free> {
      * The configuration of a client as a text in JSON, as client::from_config reads it: every option
      * that is in effect, hosts, balancer, circuits, retries, headers and files.
      *
-     * "****" stands for what the text does not show: the values of headers but a few such as Accept
-     * and User-Agent, the user and password of a proxy, user, password, token and query of a registry,
-     * certificates and keys that were given as bytes, a provider or balancer that is a function of the
-     * host, and a provider of other providers. Where nothing is masked, the text makes a client of the
-     * same configuration; with a mask in it, reading it fails and names the mask.
+     * "****" stands for what the text does not show:
+     *
+     * - the values of headers, but for a few such as Accept and User-Agent;
+     * - the user and password of a proxy; user, password, token and query of a registry;
+     * - certificates and keys that were given as bytes;
+     * - a provider or balancer that is a function of the host, and a provider of other providers.
+     *
+     * Where nothing is masked, the text makes a client of the same configuration. With a mask in it,
+     * reading it fails and names the mask.
      */
     std::string config_text() const { return detail::value(try_config_text()); }
 

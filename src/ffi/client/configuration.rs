@@ -72,11 +72,15 @@ pub unsafe extern "C" fn ahoy_client_builder_set_config(
 /// The configuration of a client as a text in JSON, as ahoy_client_from_config reads it: every
 /// option that is in effect, hosts, balancer, circuits, retries, headers and files.
 ///
-/// "****" stands for what the text does not show: the values of headers but a few such as Accept
-/// and User-Agent, the user and password of a proxy, user, password, token and query of a registry,
-/// certificates and keys that were given as bytes, a provider or balancer that is a function of the
-/// host, and a provider of other providers. Where nothing is masked, the text makes a client of the
-/// same configuration; with a mask in it, reading it fails and names the mask.
+/// "****" stands for what the text does not show:
+///
+/// - the values of headers, but for a few such as Accept and User-Agent;
+/// - the user and password of a proxy; user, password, token and query of a registry;
+/// - certificates and keys that were given as bytes;
+/// - a provider or balancer that is a function of the host, and a provider of other providers.
+///
+/// Where nothing is masked, the text makes a client of the same configuration. With a mask in it,
+/// reading it fails and names the mask.
 ///
 /// @param text gets the text, to be freed with ahoy_text_free; NULL on failure
 #[unsafe(no_mangle)]
