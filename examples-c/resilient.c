@@ -3,7 +3,7 @@
  *     resilient PORT PORT ...        (on 127.0.0.1)
  *
  * It is not the default, because it has a price: hedges send up to 5 % more requests, and above 1,024 calls in flight
- * a call ends with AHOY_E_OVERLOADED instead of waiting. Take it where a request is cheap to repeat. */
+ * a call waits for up to a second and then ends with AHOY_E_OVERLOADED. Take it where a request is cheap to repeat. */
 #include <ahoy.h>
 #include <stdio.h>
 #include <stdlib.h>

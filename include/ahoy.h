@@ -3,8 +3,17 @@
  *
  * Generated from the Rust sources by cbindgen. Changes made here are lost.
  *
- * The order is that of use: hosts, a provider of hosts, a balancer, a client, its calls. These
- * conventions hold for every declaration below:
+ * The order is that of use: hosts, a provider of hosts, a balancer, a client, its calls. README.md
+ * has a whole program, and docs/options.md a table of all settings.
+ *
+ * Defaults. A client with a balancer and nothing set has verified TLS, a limit of 30 s on each
+ *   call, a circuit breaker for each endpoint (ahoy_breaker), up to 3 tries of what may be repeated
+ *   (ahoy_retry) within a budget (ahoy_client_builder_set_retry_budget), a second attempt beside
+ *   one that is late (ahoy_client_builder_set_attempt_timeout_ms), and a wait of up to 250 ms while
+ *   no endpoint takes calls (ahoy_client_builder_set_wait_for_ready_ms). Hedges, limits on calls in
+ *   flight, outlier detection, health checks, redirects and HTTP/2 are off.
+ *
+ * These conventions hold for every declaration below:
  *
  * Errors. A function that can fail returns an `ahoy_status`, AHOY_OK (0) or a positive AHOY_E_
  *   number whose meaning never changes, and takes `ahoy_error **err` last. `err` may be NULL. On
@@ -641,8 +650,8 @@
 #define AHOY_FORMAT_PROMETHEUS 1
 
 /**
- * A circuit opened. Fields: reason, old and new state, until (not where it was opened by hand).
- * Where answers open it, and others close it, that is told once a second at most.
+ * A circuit opened. Fields: reason, old and new state, until (not where it was opened by hand). Of
+ * a circuit that answers open and close again and again, it is told once a second at most.
  */
 #define AHOY_EVENT_CIRCUIT_OPENED 1
 
@@ -652,7 +661,7 @@
 #define AHOY_EVENT_CIRCUIT_HALF_OPENED 2
 
 /**
- * A circuit closed of which it was told that it opened. Fields: new state.
+ * A circuit closed whose opening was told. Fields: new state.
  */
 #define AHOY_EVENT_CIRCUIT_CLOSED 3
 
@@ -850,18 +859,25 @@ typedef struct ahoy_balancer ahoy_balancer;
  * Failures are answers of 5xx but 501, timeouts and lost connections; 429 counts for the ratio
  * only.
  *
- * An open circuit lets a probe through after 500 ms, doubled with each further trip up to 2.4 s (1
- * s if connecting failed), give or take a quarter. The Retry-After of the 429 or 503 that opened
- * it is obeyed up to 30 s, with up to a quarter added. While other endpoints admit, a client sends
- * an endpoint no more probes than a tenth of its share of the calls, and one in 30 s always. A
- * probe is an ordinary attempt with a short limit (50 ms, or 1.5 times the 99th percentile of
- * answers), past which its call goes on elsewhere. Calls are the probes. Probes are sent by hedges
- * first, then by first attempts, which wait for hedges for 200 ms, then by retries that have no
- * other endpoint left.
+ * An open circuit lets a probe through after 500 ms. Each further trip doubles that time, up to
+ * 2.4 s, or up to 1 s where connecting failed; each time varies at random by a quarter. Where the
+ * 429 or 503 that opened it asked for a time (Retry-After), that holds instead, up to 30 s, with
+ * up to a quarter added.
  *
- * What was under way then may close it again, unless the endpoint hangs: one good answer that took
- * at least four times as long as the failure that opened it, or 5 in a row. An endpoint with all
- * its places taken refuses the rest at once, and answers what it took later.
+ * - While other endpoints take calls, a client sends an endpoint no more probes than a tenth of
+ *   its share of the calls, but always one in 30 s.
+ * - While no endpoint takes calls, one that could not be connected to is probed sooner: see
+ *   ahoy_breaker_set_connect_open_max_ms.
+ *
+ * A probe is an ordinary attempt of a call. At an endpoint that hung it has a short limit, past
+ * which its call goes on elsewhere: 1.5 times the 99th percentile of the answers and at least 50
+ * ms, or 250 ms before there are answers. Hedges make probes first. A first attempt leaves a probe
+ * to them for 200 ms, and a retry makes one only where its call has no other endpoint left.
+ *
+ * An endpoint with all its places taken refuses the rest at once, and answers later what it took.
+ * So attempts that were under way when the circuit opened may close it again, unless the endpoint
+ * hangs: by one good answer that took at least four times as long as the failure that opened it,
+ * or by 5 good ones in a row.
  *
  * Ownership: freed with ahoy_breaker_free; balancers copy it. Thread: configured from one, and
  * frozen when a balancer takes it; then any.
@@ -1027,12 +1043,14 @@ typedef int32_t ahoy_status;
 
 /**
  * Fills `out` with the hosts that serve now, in a stable order, and returns AHOY_OK. Any other
- * status means that there is no list now, and the last good one stays in use. Asked at first use,
- * on update and when no endpoint is left. By default it runs on the thread of a blocking call, and
- * for calls that were started on a thread "ahoy-provider" of its own, where it delays only the
- * calls that need its list, which keep their limits; the option "callbacks" of ahoy_provider_set
- * says otherwise. A blocking call that it delays on its own thread ends when it returns, with
- * AHOY_E_DEADLINE where the call's limit has passed. Never on an I/O thread.
+ * status means that there is no list now, and the last good one stays in use. The function is
+ * asked at first use, on update and when no endpoint is left.
+ *
+ * By default it runs on the thread of a blocking call. For calls that were started it runs on a
+ * thread "ahoy-provider" of its own, where it delays only the calls that need its list, and these
+ * keep their limits; the option "callbacks" of ahoy_provider_set says otherwise. A blocking call
+ * that it delays on its own thread ends when it returns, with AHOY_E_DEADLINE where the call's
+ * limit has passed. It never runs on an I/O thread.
  *
  * Thread: any.
  */
@@ -1060,9 +1078,9 @@ typedef uint64_t (*ahoy_random_fn)(void *user_data, uint64_t below);
 typedef size_t (*ahoy_balancer_fn)(void *user_data, size_t count);
 
 /**
- * Runs before each attempt. It may read the attempt's method, path, headers, body and endpoint,
- * change its path and headers, and nothing else, so that each attempt can be signed for itself, or
- * refuse the call by a status other than AHOY_OK, which ends it with AHOY_E_HOOK_REFUSED.
+ * Runs before each attempt. It may read the attempt's method, path, headers, body and endpoint. It
+ * may change its path and headers and nothing else, so that each attempt can be signed for itself.
+ * Any status but AHOY_OK refuses the call, which then ends with AHOY_E_HOOK_REFUSED.
  *
  * Thread: the one that drives the call, several at once.
  */
@@ -1311,6 +1329,10 @@ AHOY_API void ahoy_text_free(ahoy_text *text);
  *
  * Port 443 means https and any other http, unless ahoy_host_set_scheme says otherwise.
  *
+ * A name is one endpoint, however many addresses it has: connections go to the first that can be
+ * reached, and a retry goes to another one. To make an endpoint of each address, use
+ * ahoy_provider_from_url with "dns://name:port".
+ *
  * A unix socket is "unix:/path", wherever a host's address is asked for: balanced, checked and
  * retried like any other. Its port says http or https alone, its authority is "localhost" by
  * default, and its URL is its address.
@@ -1341,10 +1363,10 @@ AHOY_API ahoy_status ahoy_host_set_weight(ahoy_host *host, uint32_t weight, ahoy
 AHOY_API ahoy_status ahoy_host_set_zone(ahoy_host *host, const char *zone, ahoy_error **err);
 
 /**
- * Sets the host's priority, 0 first: the next priority takes a part of the traffic when less than
- * 72 % of a priority's endpoints are available, and all of it when none is. A call that two
- * endpoints of a priority have failed goes on at another one. A priority that was lost as a whole
- * is probed while the next one serves. Default 0.
+ * Sets the host's priority; 0 comes first. The next priority takes a part of the traffic when less
+ * than 72 % of a priority's endpoints are available, and all of it when none is. A call that has
+ * failed at two endpoints of a priority goes on at another priority. A priority that was lost as a
+ * whole is probed while the next one serves. Default 0.
  *
  * @param priority 0 to 127
  */
@@ -1904,9 +1926,9 @@ ahoy_status ahoy_balancer_set_hash_cookie(const ahoy_balancer *balancer,
                                           ahoy_error **err);
 
 /**
- * Lets an endpoint that joins, or whose circuit closes again, grow to its full share: of its turns
- * it gets the part (time / window) ^ (1 / aggression), at least min_ratio. Works with every
- * balancer. Default: off.
+ * Slow start: lets an endpoint that joins, or whose circuit closes again, grow to its full share.
+ * At a given time it takes the part (time / window) ^ (1 / aggression) of its turns, at least
+ * min_ratio. Works with every balancer. Default: off.
  *
  * @param window_ms how long it takes, at least 1; up to 1000 has no effect, as the first second
  *        counts whole
@@ -1925,7 +1947,8 @@ ahoy_status ahoy_balancer_set_slow_start(const ahoy_balancer *balancer,
  * ejection or a check took out: with few left, overloading them does more harm than asking the
  * others (panic threshold, as in Envoy). Such calls do not count for a circuit that would not have
  * admitted them. Endpoints that hang, cannot be connected to, or were opened by hand, are still
- * left alone. Default: off, so calls fail at once while no circuit admits.
+ * left alone. Default: off. Then calls fail while no circuit admits, after the wait of
+ * ahoy_client_builder_set_wait_for_ready_ms.
  *
  * @param ratio 0 to 1; 0.5 is a good start
  */
@@ -1949,9 +1972,9 @@ ahoy_status ahoy_balancer_set_zone(const ahoy_balancer *balancer,
 
 /**
  * Uses this many healthy endpoints of a large set, drawn at random for this process; when one
- * comes or goes, one connection changes at most (rendezvous subsetting, gRFC A68). Of each priority
- * so many are used. Where more than half of them are late or out, as many more are taken in as are
- * late, until it shows whether the service is slow. Replaces
+ * comes or goes, one connection changes at most (rendezvous subsetting, gRFC A68). The number
+ * holds for each priority by itself. Where more than half of them are late or out, as many others
+ * are added as are late, until it is clear whether the whole service is slow. Replaces
  * ahoy_balancer_set_deterministic_subset. Default: all are used.
  *
  * @param size at least 1
@@ -1963,9 +1986,9 @@ ahoy_status ahoy_balancer_set_subset(const ahoy_balancer *balancer,
 
 /**
  * Uses at least this many endpoints of a large set, chosen so that all clients together load every
- * endpoint alike (deterministic aperture, as in Finagle), of each priority so many. All clients
- * must see the endpoints in the same order. Those that follow stand in where fewer take calls.
- * Replaces ahoy_balancer_set_subset. Default: all are used.
+ * endpoint alike (deterministic aperture, as in Finagle). The number holds for each priority by
+ * itself. All clients must see the endpoints in the same order. Where fewer of them take calls,
+ * the next ones in that order stand in. Replaces ahoy_balancer_set_subset. Default: all are used.
  *
  * @param size at least 1; 12 is a good start
  * @param client the number of this client, from 0
@@ -2159,9 +2182,9 @@ ahoy_status ahoy_balancer_set_outlier_failure_share(const ahoy_balancer *balance
                                                     ahoy_error **err);
 
 /**
- * Health checks: asks endpoints in the background, on a library thread, of which calls told
- * nothing for a while. An endpoint in rotation is checked every interval_ms, give or take a fifth;
- * one that is out every second; and each once a minute while no call is made at all.
+ * Health checks: a library thread asks endpoints of which calls have told nothing for a while. An
+ * endpoint in rotation is checked every interval_ms, give or take a fifth, and one that is out
+ * every second; while no call is made at all, each is checked once a minute.
  *
  * - Three checks in a row without an answer take an endpoint out of rotation, a wrong answer at
  *   once.
@@ -2262,7 +2285,8 @@ AHOY_API ahoy_status ahoy_endpoint_disable_circuit(const ahoy_endpoint *endpoint
 
 /**
  * Drains the endpoint: sends it no new attempts until ahoy_endpoint_resume, while those under way
- * go on. Its circuit shows open meanwhile; to open, close or disable it by hand ends the drain too.
+ * go on. Its circuit shows open meanwhile. Opening, closing or disabling the circuit by hand ends
+ * the drain as well.
  */
 AHOY_API ahoy_status ahoy_endpoint_drain(const ahoy_endpoint *endpoint, ahoy_error **err);
 
@@ -2347,8 +2371,8 @@ ahoy_status ahoy_breaker_set_failure_ratio(const ahoy_breaker *breaker,
  *
  * @param ratio above 0, up to 1; reached counts
  * @param last_calls how many calls are remembered, two bytes each for every endpoint; 1 to 65,535
- * @param min_calls calls below which the rule does not act; at least 1, and above last_calls taken
- *        as that
+ * @param min_calls calls below which the rule does not act; at least 1; a number above last_calls
+ *        counts as last_calls
  */
 AHOY_API
 ahoy_status ahoy_breaker_set_failure_ratio_count(const ahoy_breaker *breaker,
@@ -2407,9 +2431,10 @@ ahoy_status ahoy_breaker_set_retry_after_max_ms(const ahoy_breaker *breaker,
  * Sets the longest open time of a circuit whose endpoint could not be connected to, give or take a
  * quarter. Default 1,000 ms: such a probe costs its caller nothing.
  *
- * While no endpoint takes calls, it is probed sooner: after a twentieth of the first open time
- * (ahoy_breaker_set_open_ms), and once the outage has lasted for longer, after a quarter of that
- * time. So a service that was away for a second is used again a quarter of a second later at most.
+ * While no endpoint takes calls, such endpoints are probed sooner, one at a time. The wait after
+ * such a probe is a twentieth of the first open time (ahoy_breaker_set_open_ms), 25 ms by default,
+ * or a quarter of the time that the outage has lasted, whichever is longer. So a service that was
+ * away for 1 s is used again within another 250 ms.
  *
  * @param max_ms at least 1
  */
@@ -2452,11 +2477,11 @@ ahoy_status ahoy_breaker_set_reset_after_ms(const ahoy_breaker *breaker,
                                             ahoy_error **err);
 
 /**
- * Sets how many circuits failed answers leave closed: a service that answers 5xx everywhere is
- * still asked. Failed connects may open the last one all the same; not a connect timeout below
- * 1,250 ms that nobody has set, which counts as a failed answer, since the call had little time.
- * Endpoints that are listed beside a subset (ahoy_balancer_set_subset) count as closed: they stand
- * in for it. Default 1.
+ * Sets how many circuits stay closed whatever their endpoints answer, so that a service that
+ * answers 5xx everywhere is still asked. Failed connects open these as well. A connect that timed
+ * out within less than 1,250 ms by the default limit counts as a failed answer, since the call had
+ * little time. Endpoints outside of a subset (ahoy_balancer_set_subset) count as closed: they
+ * stand in for it. Default 1.
  *
  * @param endpoints from 0; 0 lets answers open all
  */
@@ -2699,10 +2724,13 @@ ahoy_status ahoy_client_builder_set_endpoint_updates(ahoy_client_builder *builde
 /**
  * Sets how long a call waits for an endpoint while none takes calls: while the only one restarts,
  * all circuits are open, or the provider lists none. The time counts from the beginning of that
- * outage, so that no call waits in one that lasts: it fails at once with AHOY_E_NO_ENDPOINTS. The
- * limit on the whole call ends a wait as well. By default it is 250 ms, and half of the time left
- * at most, where a probe will show whether an endpoint is back: for a process that is replaced on
- * its port. 3,000 ms, as linkerd2's proxy has it, outlast most restarts.
+ * outage. Once it has passed, calls no longer wait but fail at once, with AHOY_E_NO_ENDPOINTS
+ * where they made no attempt. The limit on the whole call ends a wait as well.
+ *
+ * Default: 250 ms, and at most half of the time that the call has left, for a process that is
+ * replaced on its port. By default a call waits only where a probe will show whether an endpoint
+ * is back: not where the provider lists none, and not where all circuits were opened by hand.
+ * 3,000 ms, as in linkerd2's proxy, outlast most restarts.
  *
  * @param wait_ms from 0; 0 fails calls at once; AHOY_FOREVER lets them wait as long as they may
  *        take, as gRPC's wait for ready
@@ -2725,8 +2753,9 @@ ahoy_status ahoy_client_builder_set_timeout_ms(ahoy_client_builder *builder,
 /**
  * Sets how long an attempt may take before its call looks elsewhere. The limit is soft: an attempt
  * that passes it goes on, and where the request may be repeated, another starts at another
- * endpoint (with no other, on a new connection). The first good answer wins. What may not be
- * repeated waits to the call's limit. The time counts anew with each 16 KiB sent or received.
+ * endpoint (with no other, on a new connection). The first good answer wins. A request that may
+ * not be repeated waits for its answer until the call's limit. The time counts anew with each 16
+ * KiB sent or received.
  *
  * Default: the limit follows the service. It is five times the 99th percentile of the client's
  * answers and at least 500 ms, or 1,000 ms before there are any. It is no more than the attempt's
@@ -2743,8 +2772,9 @@ ahoy_status ahoy_client_builder_set_attempt_timeout_ms(ahoy_client_builder *buil
 /**
  * Sets whether an attempt that passes its limit is cut and counts as failed, instead of going on
  * beside another. For servers that must not see a request twice at once. An answer that was on its
- * way is lost then: a service that becomes slower than the limit answers no call at all. Default
- * false.
+ * way is lost then: a service that becomes slower than the limit answers no call at all. Where no
+ * limit is set, it is then 10,000 ms, or the attempt's share of the time left if that is less.
+ * Default false.
  *
  * @param hard whether it is cut
  */
@@ -2767,9 +2797,10 @@ ahoy_status ahoy_client_builder_set_commit(ahoy_client_builder *builder,
                                            ahoy_error **err);
 
 /**
- * Limits resolving, TCP and TLS together. Default: the lesser of 3,000 ms and the attempt's share
- * of the time left, and at least 1,250 ms where half of that time is as much: a SYN that was lost
- * is sent again after a second. With TLS it is at least 250 ms, or what is left.
+ * Limits name resolution, TCP connect and TLS handshake together. Default: the attempt's share of
+ * the time left, and at most 3,000 ms. The share is at least 1,250 ms where twice that is left,
+ * because a lost SYN is sent again after 1 s. With less left, it is at least 250 ms for TLS, or
+ * all that is left.
  *
  * @param timeout_ms at least 1; AHOY_FOREVER for no limit but the attempt's
  */
@@ -2779,10 +2810,11 @@ ahoy_status ahoy_client_builder_set_connect_timeout_ms(ahoy_client_builder *buil
                                                        ahoy_error **err);
 
 /**
- * Limits how long the body of an answer, held whole or streamed, may bring nothing; then its
- * attempt ends with AHOY_E_TIMEOUT. A request's own limit (ahoy_request_set_idle_timeout_ms) comes
- * first. Default: off; a body that is held whole has the other limits, and a streamed one those of
- * ahoy_request_set_idle_timeout_ms.
+ * Limits the pauses of an answer's body, held whole or streamed: when no byte has come for this
+ * long, its attempt ends with AHOY_E_TIMEOUT. For a streamed body the request's own limit
+ * (ahoy_request_set_idle_timeout_ms) comes first. Default: off. A body that is held whole then has
+ * only the limits of its attempt and its call; a streamed one has the default of
+ * ahoy_request_set_idle_timeout_ms, which is 60 s where nothing is set.
  *
  * @param timeout_ms at least 1; AHOY_FOREVER for no limit
  */
@@ -2815,14 +2847,14 @@ ahoy_status ahoy_client_builder_set_max_idle_per_endpoint(ahoy_client_builder *b
 
 /**
  * Limits the connections of each I/O thread to one endpoint, used and unused. A call that finds
- * none free waits for one: as long as it may take, but while another endpoint stands by no longer
- * than it may connect. A blocking call has one connection at a time; over HTTP/2 there are at most
- * 4, and a call waits in the same way for a stream of one. Only for a client with a balancer.
- * Default 256.
+ * none free waits for one, up to its own limit; while another endpoint could take it, it waits no
+ * longer than the limit on connecting. A blocking call has one connection at a time; over HTTP/2
+ * there are at most 4, and a call waits in the same way for a stream of one. Only for a client
+ * with a balancer. Default 256.
  *
  * Where the process may have fewer descriptors (`ulimit -n`), calls wait in the same way before
- * they are used up: an I/O thread with many connections leaves the last eighth to the host.
- * Connections that rest are closed first. Not behind a proxy.
+ * they are used up: an I/O thread with many connections leaves the last eighth of them to the
+ * host. Unused connections are closed first. Not behind a proxy.
  *
  * @param connections at least 1; the key max_connections_per_endpoint takes "off" as well
  */
@@ -2844,8 +2876,9 @@ ahoy_status ahoy_client_builder_set_max_connection_age_ms(ahoy_client_builder *b
 
 /**
  * Opens connections to each endpoint before a call needs them: in the background, when the client
- * is built and when an endpoint joins, at most 256 at a time. A connect that fails is left to the
- * calls and counts with no circuit. Only for a client with a balancer. Default 0.
+ * is built and when an endpoint joins, at most 256 at a time. A connect that fails is not repeated
+ * and counts for no circuit; calls then connect themselves. Only for a client with a balancer.
+ * Default 0.
  *
  * @param connections 0 to 64 for each endpoint and I/O thread; HTTP/2 opens one for any number
  */
@@ -2912,9 +2945,9 @@ ahoy_status ahoy_client_builder_set_redirects(ahoy_client_builder *builder,
                                               ahoy_error **err);
 
 /**
- * Holds each body back until the server has said that it wants it (Expect: 100-continue), for at
- * most 1 s, and not at all where it answers first. Not with a proxy. Default false; a request with
- * a header Expect of that value does so in any case.
+ * Holds each request's body back until the server has asked for it (Expect: 100-continue), for at
+ * most 1 s, and sends none where the server answers first. Not with a proxy. Default false; a
+ * request with a header Expect of that value does so in any case.
  *
  * @param expect_continue whether bodies are held back
  */
@@ -3016,11 +3049,12 @@ AHOY_API void ahoy_client_builder_free(ahoy_client_builder *builder);
  * ahoy_client_builder_add_ca_pem, as long as they stand in a file. Default: off.
  *
  * The file is read when the client is built, and again when it was replaced or written to: it is
- * looked at when a connection is made, at most once a second. What cannot be read or used changes
- * nothing. Connections that stand go on. For a roll of authorities, let the file hold the old and
- * the new one until every server has its new certificate. The log is told (target "tls"): renewals
- * at AHOY_LOG_INFO; at AHOY_LOG_WARN a file that cannot be used, and a certificate with less than a
- * tenth of its time left. Calls through a proxy keep what their first connection found.
+ * looked at when a connection is made, at most once a second. A file that cannot be read or used
+ * changes nothing, and connections that stand go on. To change authorities, let the file hold the
+ * old and the new one until every server has its new certificate. The log is told (target "tls"):
+ * renewals at AHOY_LOG_INFO; at AHOY_LOG_WARN a file that cannot be used, and a certificate with
+ * less than a tenth of its time left. Calls through a proxy keep what their first connection
+ * found.
  *
  * @param path of one or more certificates in PEM, up to 4 MiB; or "off"; copied
  */
@@ -3097,9 +3131,10 @@ ahoy_status ahoy_client_builder_set_proxy_from_environment(ahoy_client_builder *
 /**
  * Chooses where the addresses of names come from. Default AHOY_RESOLVER_DNS.
  *
- * AHOY_RESOLVER_DNS reads the hosts file and resolv.conf, again when they change, asks for IPv6
- * and IPv4 at once, and keeps answers by their time to live, negative ones for at most 5 seconds.
- * It needs no thread. Choose it unless a name is known to the system only.
+ * AHOY_RESOLVER_DNS reads the hosts file and resolv.conf, again when they change. It asks the name
+ * servers in their order, for IPv6 and IPv4 at once, and keeps answers by their time to live,
+ * negative ones for at most 5 seconds. It needs no thread. Choose it unless a name is known to the
+ * system only.
  *
  * AHOY_RESOLVER_SYSTEM knows all that the system is set up for: nsswitch.conf, mDNS (.local),
  * LDAP, the split DNS of a VPN. It costs up to 8 library threads while names are resolved, and a
@@ -3129,8 +3164,8 @@ ahoy_status ahoy_client_builder_set_max_stale_ms(ahoy_client_builder *builder,
                                                  ahoy_error **err);
 
 /**
- * Sets the address of this host that connections come from. Endpoints of the other family are not
- * reached then, nor those of unix sockets affected. Default: off, the system chooses.
+ * Sets the address of this host that connections come from. Endpoints of the other address family
+ * cannot be reached then; unix sockets are not affected. Default: off, the system chooses.
  *
  * @param address an IP address; or "off"; copied
  */
@@ -3151,8 +3186,9 @@ ahoy_status ahoy_client_builder_set_interface(ahoy_client_builder *builder,
                                               ahoy_error **err);
 
 /**
- * Lets the system ask whether a peer is still there, after this time without traffic and as often
- * from then on. Default: off; a pool closes idle connections, and attempts have limits.
+ * Switches on TCP keepalive: the system asks whether the peer is still there after this time
+ * without traffic, and as often from then on. Default: off; a pool closes idle connections, and
+ * attempts have limits.
  *
  * @param after_ms 1000 to 32767000, of which whole seconds count
  */
@@ -3187,11 +3223,15 @@ ahoy_status ahoy_client_builder_set_resolve(ahoy_client_builder *builder,
 /**
  * Limits the extra attempts that retries and hedges of all calls together make: to a share of the
  * calls, plus a number a second for clients with few calls. When the budget is used up, a failed
- * attempt ends its call, so a service in trouble does not get several times its load. Attempts
- * that sent nothing are not charged, nor those in flight to an endpoint that hangs or whose
- * circuit opens, if most others are well or those that are failed nothing for 10 s. Default 0.1 and
- * 1 over 10,000 ms: 10 extra attempts at once, then one for each ten calls. Without limit on the
- * tries (ahoy_retry_set_tries) there is no budget by default.
+ * attempt ends its call, so that a service in trouble does not get several times its load.
+ *
+ * Two kinds of extra attempt are not charged: those that follow an attempt that sent nothing, and
+ * those that repeat what was in flight to an endpoint that hangs or whose circuit opens, as long
+ * as most other endpoints are well, or those that are well have failed nothing for 10 s.
+ *
+ * Default 0.1 and 1 over 10,000 ms: 10 extra attempts at once, then one for each ten calls; and
+ * the stock of ahoy_client_builder_set_retry_budget_stock. Without limit on the tries
+ * (ahoy_retry_set_tries) there is no budget by default.
  *
  * @param share extra attempts for each call, from 0; 0.2 is Finagle's, 0.1 keeps the load of a
  *        chain of services low
@@ -3207,10 +3247,11 @@ ahoy_status ahoy_client_builder_set_retry_budget(ahoy_client_builder *builder,
                                                  ahoy_error **err);
 
 /**
- * Sets the extra attempts in stock for when the retry budget bears no more, as in a burst of calls
- * on a new client. A call draws on it at most twice, once for a failed attempt and once for a late
- * one; ten successful calls put one back; a forked child begins with 10 at most. Default 100, and 0
- * once ahoy_client_builder_set_retry_budget was called. Switches on a budget that was off.
+ * Sets a stock of extra attempts that are granted when the retry budget has none left, as in a
+ * burst of calls on a new client. A call draws on it at most twice, once for a failed attempt and
+ * once for a late one. Ten successful calls put one back; a forked child begins with 10 at most.
+ * Default 100, or 0 once ahoy_client_builder_set_retry_budget was called. Switches on a budget
+ * that was off.
  *
  * @param attempts 0 for none
  */
@@ -3255,8 +3296,9 @@ ahoy_status ahoy_client_builder_set_hedge_delay_ms(ahoy_client_builder *builder,
 
 /**
  * Hedges like ahoy_client_builder_set_hedge_delay_ms, after the time in which all but max_extra of
- * the answers of the last 3 s came: 0.05 hedges the slowest twentieth. Nothing is hedged before 50
- * answers came. Default: off.
+ * the last answers came: 0.05 hedges the slowest twentieth. The answers are those of the last 3 s,
+ * or of the last minute where 3 s had fewer than 50. Before there are 20, an attempt is hedged
+ * when it passes its limit. Default: off.
  *
  * @param max_extra the share of calls that may be hedged, 0 to 1; 0.05 is a good start
  */
@@ -3753,11 +3795,15 @@ ahoy_status ahoy_client_builder_set_config(ahoy_client_builder *builder,
  * The configuration of a client as a text in JSON, as ahoy_client_from_config reads it: every
  * option that is in effect, hosts, balancer, circuits, retries, headers and files.
  *
- * "****" stands for what the text does not show: the values of headers but a few such as Accept
- * and User-Agent, the user and password of a proxy, user, password, token and query of a registry,
- * certificates and keys that were given as bytes, a provider or balancer that is a function of the
- * host, and a provider of other providers. Where nothing is masked, the text makes a client of the
- * same configuration; with a mask in it, reading it fails and names the mask.
+ * "****" stands for what the text does not show:
+ *
+ * - the values of headers, but for a few such as Accept and User-Agent;
+ * - the user and password of a proxy; user, password, token and query of a registry;
+ * - certificates and keys that were given as bytes;
+ * - a provider or balancer that is a function of the host, and a provider of other providers.
+ *
+ * Where nothing is masked, the text makes a client of the same configuration. With a mask in it,
+ * reading it fails and names the mask.
  *
  * @param text gets the text, to be freed with ahoy_text_free; NULL on failure
  */
@@ -3776,15 +3822,16 @@ ahoy_status ahoy_client_config_text(const ahoy_client *client,
  * HTTP/2, sockets, resolver, max_stale, redirects, warm_up, connect_timeout, idle_timeout,
  * max_connection_age and the limits on connections.
  *
- * A text without hosts, provider and base_url leaves the hosts as they are; with neither
- * balancer nor breaker in it, the balancer as well. "****" stands for what the client has at
- * present, so the text of ahoy_client_config_text can be changed and given back. In a list it
- * stands for what the client has at the same place, so the list has as many entries as the
- * client. Where the balancer or its circuits change, a provider that is a function of the host
- * is asked for its list, and one that a new URL names takes over with the first list that it
- * tells. Only a balancer that this client has for itself can be changed, which is so for one
- * that a text made, or once all other clients, builders and the handle that have it are freed.
- * Retry rules and circuit rules were copied from their handles.
+ * A text without hosts, provider and base_url leaves the hosts as they are; with neither balancer
+ * nor breaker in it, the balancer as well. "****" stands for what the client has at present, so
+ * the text of ahoy_client_config_text can be changed and given back. In a list it stands for what
+ * the client has at the same place, so the list has as many entries as the client's.
+ *
+ * Where the balancer or its circuits change, a provider that is a function of the host is asked
+ * for its list, and one that a new URL names takes over with the first list that it tells. A
+ * balancer can be changed only while this client alone has it: always one that a text made, and
+ * any other once all other clients, builders and the handle that have it are freed. Retry rules
+ * and circuit rules were copied from their handles.
  *
  * Blocks for as long as a provider takes to answer.
  *
@@ -4306,9 +4353,10 @@ ahoy_status ahoy_request_set_streamed(ahoy_request *request,
 
 /**
  * Limits the wait for the next piece of a streamed answer, while its reader has room for it; then
- * the body ends with AHOY_E_TIMEOUT. Default: ahoy_client_builder_set_body_idle_timeout_ms, or
- * else the client's limit on one attempt, which is not for text/event-stream. With neither it is
- * 60 s, or no limit where the call's own limit is AHOY_FOREVER.
+ * the body ends with AHOY_E_TIMEOUT. Default: the client's limit of
+ * ahoy_client_builder_set_body_idle_timeout_ms, or else that of
+ * ahoy_client_builder_set_attempt_timeout_ms, which is not for text/event-stream. Where neither is
+ * set it is 60 s, or no limit where the call's own limit is AHOY_FOREVER.
  *
  * @param timeout_ms at least 1; AHOY_FOREVER for no limit
  */
@@ -4322,10 +4370,13 @@ ahoy_status ahoy_request_set_idle_timeout_ms(ahoy_request *request,
  *
  * One call at a time can use it: another gets AHOY_E_IN_USE. After bytes were taken, a further
  * attempt or call needs rewind; without it the call is not retried, and no further call can be
- * made with this body. After a failure its call asks no more, and a further call needs rewind.
- * It cannot be read twice at once: no other attempt starts beside one that is late, so that a call
- * waits for an endpoint that hangs, unless late attempts are cut
- * (ahoy_client_builder_set_attempt_timeout_hard). Bytes that are held whole can be.
+ * made with this body. After the function failed, its call does not ask it again, and a further
+ * call needs rewind.
+ *
+ * Such a body cannot be read twice at once, so no other attempt starts beside one that is late: a
+ * call waits for an endpoint that hangs, unless late attempts are cut
+ * (ahoy_client_builder_set_attempt_timeout_hard). A body of ahoy_request_set_body has no such
+ * limit.
  *
  * A body that is shorter or longer than its length, or a result that is no AHOY_BODY_ number, ends
  * the call with AHOY_E_BODY_SOURCE and closes its connection: missing bytes are never replaced.
@@ -4451,8 +4502,8 @@ AHOY_API void ahoy_response_free(ahoy_response *response);
  *
  * A slow reader applies back-pressure: the server pauses once about 256 KiB are buffered.
  *
- * While a large body flows over HTTP/1.1, a reader that waits is woken once for 128 KiB (on Linux).
- * What comes more slowly is read up to 2 ms later for that; a poll finds what has arrived.
+ * On Linux, a waiting reader of a large body over HTTP/1.1 is woken once for 128 KiB; bytes that
+ * come more slowly are handed over up to 2 ms later for that. A poll finds what has arrived.
  *
  * Blocks up to timeout_ms.
  *
@@ -4968,8 +5019,8 @@ ahoy_status ahoy_balancer_add_event_queue(const ahoy_balancer *balancer,
  * Takes the oldest event of a queue, waiting for it if there is none. When the time is up, or a
  * completion waits to be read first, returns AHOY_OK with NULL. Blocks up to timeout_ms.
  *
- * The queue's descriptor is readable while an event waits as well. At most 1,024 wait: then the
- * oldest is lost with each new one, and counted.
+ * The queue's descriptor is readable while an event waits as well. At most 1,024 wait; beyond that
+ * each new one takes the place of the oldest, and ahoy_queue_events_lost counts it.
  *
  * @param timeout_ms 0 polls; AHOY_FOREVER for no limit
  * @param event gets the event, to be freed with ahoy_event_free
@@ -4981,8 +5032,8 @@ ahoy_status ahoy_queue_next_event(const ahoy_queue *queue,
                                   ahoy_error **err);
 
 /**
- * How many events of a queue were lost since 1,024 waited to be read; 0 for NULL and in a forked
- * child.
+ * How many events of a queue were lost because 1,024 were waiting to be read; 0 for NULL and in a
+ * forked child.
  */
 AHOY_API uint64_t ahoy_queue_events_lost(const ahoy_queue *queue);
 

@@ -442,13 +442,13 @@ enum class text_format : std::int32_t {
 /** What happened. */
 enum class event_kind : std::int32_t {
     /**
-     * A circuit opened. Fields: reason, old and new state, until (not where it was opened by hand).
-     * Where answers open it, and others close it, that is told once a second at most.
+     * A circuit opened. Fields: reason, old and new state, until (not where it was opened by hand). Of
+     * a circuit that answers open and close again and again, it is told once a second at most.
      */
     circuit_opened = AHOY_EVENT_CIRCUIT_OPENED,
     /** A circuit lets a probe through. Fields: old and new state. */
     circuit_half_opened = AHOY_EVENT_CIRCUIT_HALF_OPENED,
-    /** A circuit closed of which it was told that it opened. Fields: new state. */
+    /** A circuit closed whose opening was told. Fields: new state. */
     circuit_closed = AHOY_EVENT_CIRCUIT_CLOSED,
     /** Outlier detection took an endpoint out. Fields: reason, until. */
     ejected = AHOY_EVENT_EJECTED,
@@ -1451,10 +1451,10 @@ class host : public detail::handle<ahoy_host, &ahoy_host_free> {
     host &set_zone(const text_ref &zone) { detail::value(try_set_zone(zone)); return *this; }
 
     /**
-     * Sets the host's priority, 0 first: the next priority takes a part of the traffic when less than
-     * 72 % of a priority's endpoints are available, and all of it when none is. A call that two
-     * endpoints of a priority have failed goes on at another one. A priority that was lost as a whole
-     * is probed while the next one serves. Default 0.
+     * Sets the host's priority; 0 comes first. The next priority takes a part of the traffic when less
+     * than 72 % of a priority's endpoints are available, and all of it when none is. A call that has
+     * failed at two endpoints of a priority goes on at another priority. A priority that was lost as a
+     * whole is probed while the next one serves. Default 0.
      *
      * @param priority 0 to 127
      */
@@ -1794,8 +1794,8 @@ class breaker : public detail::handle<ahoy_breaker, &ahoy_breaker_free> {
      *
      * @param ratio above 0, up to 1; reached counts
      * @param last_calls how many calls are remembered, two bytes each for every endpoint; 1 to 65,535
-     * @param min_calls calls below which the rule does not act; at least 1, and above last_calls taken
-     *        as that
+     * @param min_calls calls below which the rule does not act; at least 1; a number above last_calls
+     *        counts as last_calls
      */
     breaker &set_failure_ratio_count(double ratio, std::uint32_t last_calls, std::uint32_t min_calls) {
         detail::value(try_set_failure_ratio_count(ratio, last_calls, min_calls));
@@ -1846,9 +1846,10 @@ class breaker : public detail::handle<ahoy_breaker, &ahoy_breaker_free> {
      * Sets the longest open time of a circuit whose endpoint could not be connected to, give or take a
      * quarter. Default 1,000 ms: such a probe costs its caller nothing.
      *
-     * While no endpoint takes calls, it is probed sooner: after a twentieth of the first open time
-     * (breaker::set_open), and once the outage has lasted for longer, after a quarter of that time. So
-     * a service that was away for a second is used again a quarter of a second later at most.
+     * While no endpoint takes calls, such endpoints are probed sooner, one at a time. The wait after
+     * such a probe is a twentieth of the first open time (breaker::set_open), 25 ms by default, or a
+     * quarter of the time that the outage has lasted, whichever is longer. So a service that was away
+     * for 1 s is used again within another 250 ms.
      *
      * @param max at least 1
      */
@@ -1891,10 +1892,10 @@ class breaker : public detail::handle<ahoy_breaker, &ahoy_breaker_free> {
     }
 
     /**
-     * Sets how many circuits failed answers leave closed: a service that answers 5xx everywhere is
-     * still asked. Failed connects may open the last one all the same; not a connect timeout below
-     * 1,250 ms that nobody has set, which counts as a failed answer, since the call had little time.
-     * Endpoints that are listed beside a subset (balancer::set_subset) count as closed: they stand in
+     * Sets how many circuits stay closed whatever their endpoints answer, so that a service that
+     * answers 5xx everywhere is still asked. Failed connects open these as well. A connect that timed
+     * out within less than 1,250 ms by the default limit counts as a failed answer, since the call had
+     * little time. Endpoints outside of a subset (balancer::set_subset) count as closed: they stand in
      * for it. Default 1.
      *
      * @param endpoints from 0; 0 lets answers open all
@@ -2241,7 +2242,8 @@ class endpoint : public detail::handle<ahoy_endpoint, &ahoy_endpoint_free> {
 
     /**
      * Drains the endpoint: sends it no new attempts until endpoint::resume, while those under way go
-     * on. Its circuit shows open meanwhile; to open, close or disable it by hand ends the drain too.
+     * on. Its circuit shows open meanwhile. Opening, closing or disabling the circuit by hand ends the
+     * drain as well.
      */
     void drain() const { detail::value(try_drain()); }
 
@@ -2406,7 +2408,9 @@ class queue : public detail::handle<ahoy_queue, &ahoy_queue_free> {
      */
     std::intptr_t fd() const noexcept { return ahoy_queue_fd(this->get()); }
 
-    /** How many events of a queue were lost since 1,024 waited to be read; 0 in a forked child. */
+    /**
+     * How many events of a queue were lost because 1,024 were waiting to be read; 0 in a forked child.
+     */
     std::uint64_t events_lost() const noexcept { return ahoy_queue_events_lost(this->get()); }
 
 #if AHOY_HPP_EXCEPTIONS
@@ -2434,8 +2438,8 @@ class queue : public detail::handle<ahoy_queue, &ahoy_queue_free> {
      * Takes the oldest event of a queue, waiting for it if there is none. When the time is up, or a
      * completion waits to be read first, returns an empty object. Blocks up to timeout.
      *
-     * The queue's descriptor is readable while an event waits as well. At most 1,024 wait: then the
-     * oldest is lost with each new one, and counted.
+     * The queue's descriptor is readable while an event waits as well. At most 1,024 wait; beyond that
+     * each new one takes the place of the oldest, and queue::events_lost counts it.
      *
      * @param timeout 0 polls; forever for no limit
      */
@@ -2797,9 +2801,9 @@ class balancer : public detail::handle<ahoy_balancer, &ahoy_balancer_free> {
     }
 
     /**
-     * Lets an endpoint that joins, or whose circuit closes again, grow to its full share: of its turns
-     * it gets the part (time / window) ^ (1 / aggression), at least min_ratio. Works with every
-     * balancer. Default: off.
+     * Slow start: lets an endpoint that joins, or whose circuit closes again, grow to its full share.
+     * At a given time it takes the part (time / window) ^ (1 / aggression) of its turns, at least
+     * min_ratio. Works with every balancer. Default: off.
      *
      * @param window how long it takes, at least 1; up to 1000 has no effect, as the first second
      *        counts whole
@@ -2816,7 +2820,8 @@ class balancer : public detail::handle<ahoy_balancer, &ahoy_balancer_free> {
      * ejection or a check took out: with few left, overloading them does more harm than asking the
      * others (panic threshold, as in Envoy). Such calls do not count for a circuit that would not have
      * admitted them. Endpoints that hang, cannot be connected to, or were opened by hand, are still
-     * left alone. Default: off, so calls fail at once while no circuit admits.
+     * left alone. Default: off. Then calls fail while no circuit admits, after the wait of
+     * client_builder::set_wait_for_ready.
      *
      * @param ratio 0 to 1; 0.5 is a good start
      */
@@ -2837,9 +2842,9 @@ class balancer : public detail::handle<ahoy_balancer, &ahoy_balancer_free> {
 
     /**
      * Uses this many healthy endpoints of a large set, drawn at random for this process; when one
-     * comes or goes, one connection changes at most (rendezvous subsetting, gRFC A68). Of each
-     * priority so many are used. Where more than half of them are late or out, as many more are taken
-     * in as are late, until it shows whether the service is slow. Replaces
+     * comes or goes, one connection changes at most (rendezvous subsetting, gRFC A68). The number
+     * holds for each priority by itself. Where more than half of them are late or out, as many others
+     * are added as are late, until it is clear whether the whole service is slow. Replaces
      * balancer::set_deterministic_subset. Default: all are used.
      *
      * @param size at least 1
@@ -2848,9 +2853,9 @@ class balancer : public detail::handle<ahoy_balancer, &ahoy_balancer_free> {
 
     /**
      * Uses at least this many endpoints of a large set, chosen so that all clients together load every
-     * endpoint alike (deterministic aperture, as in Finagle), of each priority so many. All clients
-     * must see the endpoints in the same order. Those that follow stand in where fewer take calls.
-     * Replaces balancer::set_subset. Default: all are used.
+     * endpoint alike (deterministic aperture, as in Finagle). The number holds for each priority by
+     * itself. All clients must see the endpoints in the same order. Where fewer of them take calls,
+     * the next ones in that order stand in. Replaces balancer::set_subset. Default: all are used.
      *
      * @param size at least 1; 12 is a good start
      * @param client the number of this client, from 0
@@ -3029,9 +3034,9 @@ class balancer : public detail::handle<ahoy_balancer, &ahoy_balancer_free> {
     }
 
     /**
-     * Health checks: asks endpoints in the background, on a library thread, of which calls told
-     * nothing for a while. An endpoint in rotation is checked every interval, give or take a fifth;
-     * one that is out every second; and each once a minute while no call is made at all.
+     * Health checks: a library thread asks endpoints of which calls have told nothing for a while. An
+     * endpoint in rotation is checked every interval, give or take a fifth, and one that is out every
+     * second; while no call is made at all, each is checked once a minute.
      *
      * - Three checks in a row without an answer take an endpoint out of rotation, a wrong answer at
      *   once.
@@ -3678,9 +3683,10 @@ class request_fields {
 
     /**
      * Limits the wait for the next piece of a streamed answer, while its reader has room for it; then
-     * the body ends with errc::timeout. Default: client_builder::set_body_idle_timeout, or else the
-     * client's limit on one attempt, which is not for text/event-stream. With neither it is 60 s, or
-     * no limit where the call's own limit is forever.
+     * the body ends with errc::timeout. Default: the client's limit of
+     * client_builder::set_body_idle_timeout, or else that of client_builder::set_attempt_timeout,
+     * which is not for text/event-stream. Where neither is set it is 60 s, or no limit where the
+     * call's own limit is forever.
      *
      * @param timeout at least 1; forever for no limit
      */
@@ -4154,11 +4160,15 @@ class client : public detail::handle<ahoy_client, &ahoy_client_free> {
      * The configuration of a client as a text in JSON, as client::from_config reads it: every option
      * that is in effect, hosts, balancer, circuits, retries, headers and files.
      *
-     * "****" stands for what the text does not show: the values of headers but a few such as Accept
-     * and User-Agent, the user and password of a proxy, user, password, token and query of a registry,
-     * certificates and keys that were given as bytes, a provider or balancer that is a function of the
-     * host, and a provider of other providers. Where nothing is masked, the text makes a client of the
-     * same configuration; with a mask in it, reading it fails and names the mask.
+     * "****" stands for what the text does not show:
+     *
+     * - the values of headers, but for a few such as Accept and User-Agent;
+     * - the user and password of a proxy; user, password, token and query of a registry;
+     * - certificates and keys that were given as bytes;
+     * - a provider or balancer that is a function of the host, and a provider of other providers.
+     *
+     * Where nothing is masked, the text makes a client of the same configuration. With a mask in it,
+     * reading it fails and names the mask.
      */
     std::string config_text() const { return detail::value(try_config_text()); }
 
@@ -4175,12 +4185,13 @@ class client : public detail::handle<ahoy_client, &ahoy_client_free> {
      * A text without hosts, provider and base_url leaves the hosts as they are; with neither balancer
      * nor breaker in it, the balancer as well. "****" stands for what the client has at present, so
      * the text of client::config_text can be changed and given back. In a list it stands for what the
-     * client has at the same place, so the list has as many entries as the client. Where the balancer
-     * or its circuits change, a provider that is a function of the host is asked for its list, and one
-     * that a new URL names takes over with the first list that it tells. Only a balancer that this
-     * client has for itself can be changed, which is so for one that a text made, or once all other
-     * clients, builders and the handle that have it are freed. Retry rules and circuit rules were
-     * copied from their handles.
+     * client has at the same place, so the list has as many entries as the client's.
+     *
+     * Where the balancer or its circuits change, a provider that is a function of the host is asked
+     * for its list, and one that a new URL names takes over with the first list that it tells. A
+     * balancer can be changed only while this client alone has it: always one that a text made, and
+     * any other once all other clients, builders and the handle that have it are freed. Retry rules
+     * and circuit rules were copied from their handles.
      *
      * Blocks for as long as a provider takes to answer.
      *
@@ -4784,10 +4795,13 @@ class client_builder : public detail::handle<ahoy_client_builder, &ahoy_client_b
     /**
      * Sets how long a call waits for an endpoint while none takes calls: while the only one restarts,
      * all circuits are open, or the provider lists none. The time counts from the beginning of that
-     * outage, so that no call waits in one that lasts: it fails at once with errc::no_endpoints. The
-     * limit on the whole call ends a wait as well. By default it is 250 ms, and half of the time left
-     * at most, where a probe will show whether an endpoint is back: for a process that is replaced on
-     * its port. 3,000 ms, as linkerd2's proxy has it, outlast most restarts.
+     * outage. Once it has passed, calls no longer wait but fail at once, with errc::no_endpoints where
+     * they made no attempt. The limit on the whole call ends a wait as well.
+     *
+     * Default: 250 ms, and at most half of the time that the call has left, for a process that is
+     * replaced on its port. By default a call waits only where a probe will show whether an endpoint
+     * is back: not where the provider lists none, and not where all circuits were opened by hand.
+     * 3,000 ms, as in linkerd2's proxy, outlast most restarts.
      *
      * @param wait from 0; 0 fails calls at once; forever lets them wait as long as they may take, as
      *        gRPC's wait for ready
@@ -4810,8 +4824,9 @@ class client_builder : public detail::handle<ahoy_client_builder, &ahoy_client_b
     /**
      * Sets how long an attempt may take before its call looks elsewhere. The limit is soft: an attempt
      * that passes it goes on, and where the request may be repeated, another starts at another
-     * endpoint (with no other, on a new connection). The first good answer wins. What may not be
-     * repeated waits to the call's limit. The time counts anew with each 16 KiB sent or received.
+     * endpoint (with no other, on a new connection). The first good answer wins. A request that may
+     * not be repeated waits for its answer until the call's limit. The time counts anew with each 16
+     * KiB sent or received.
      *
      * Default: the limit follows the service. It is five times the 99th percentile of the client's
      * answers and at least 500 ms, or 1,000 ms before there are any. It is no more than the attempt's
@@ -4828,8 +4843,9 @@ class client_builder : public detail::handle<ahoy_client_builder, &ahoy_client_b
     /**
      * Sets whether an attempt that passes its limit is cut and counts as failed, instead of going on
      * beside another. For servers that must not see a request twice at once. An answer that was on its
-     * way is lost then: a service that becomes slower than the limit answers no call at all. Default
-     * false.
+     * way is lost then: a service that becomes slower than the limit answers no call at all. Where no
+     * limit is set, it is then 10,000 ms, or the attempt's share of the time left if that is less.
+     * Default false.
      *
      * @param hard whether it is cut
      */
@@ -4848,9 +4864,10 @@ class client_builder : public detail::handle<ahoy_client_builder, &ahoy_client_b
     client_builder &set_commit(commit commit) { detail::value(try_set_commit(commit)); return *this; }
 
     /**
-     * Limits resolving, TCP and TLS together. Default: the lesser of 3,000 ms and the attempt's share
-     * of the time left, and at least 1,250 ms where half of that time is as much: a SYN that was lost
-     * is sent again after a second. With TLS it is at least 250 ms, or what is left.
+     * Limits name resolution, TCP connect and TLS handshake together. Default: the attempt's share of
+     * the time left, and at most 3,000 ms. The share is at least 1,250 ms where twice that is left,
+     * because a lost SYN is sent again after 1 s. With less left, it is at least 250 ms for TLS, or
+     * all that is left.
      *
      * @param timeout at least 1; forever for no limit but the attempt's
      */
@@ -4860,10 +4877,11 @@ class client_builder : public detail::handle<ahoy_client_builder, &ahoy_client_b
     }
 
     /**
-     * Limits how long the body of an answer, held whole or streamed, may bring nothing; then its
-     * attempt ends with errc::timeout. A request's own limit (request::set_idle_timeout) comes first.
-     * Default: off; a body that is held whole has the other limits, and a streamed one those of
-     * request::set_idle_timeout.
+     * Limits the pauses of an answer's body, held whole or streamed: when no byte has come for this
+     * long, its attempt ends with errc::timeout. For a streamed body the request's own limit
+     * (request::set_idle_timeout) comes first. Default: off. A body that is held whole then has only
+     * the limits of its attempt and its call; a streamed one has the default of
+     * request::set_idle_timeout, which is 60 s where nothing is set.
      *
      * @param timeout at least 1; forever for no limit
      */
@@ -4896,14 +4914,14 @@ class client_builder : public detail::handle<ahoy_client_builder, &ahoy_client_b
 
     /**
      * Limits the connections of each I/O thread to one endpoint, used and unused. A call that finds
-     * none free waits for one: as long as it may take, but while another endpoint stands by no longer
-     * than it may connect. A blocking call has one connection at a time; over HTTP/2 there are at most
-     * 4, and a call waits in the same way for a stream of one. Only for a client with a balancer.
-     * Default 256.
+     * none free waits for one, up to its own limit; while another endpoint could take it, it waits no
+     * longer than the limit on connecting. A blocking call has one connection at a time; over HTTP/2
+     * there are at most 4, and a call waits in the same way for a stream of one. Only for a client
+     * with a balancer. Default 256.
      *
      * Where the process may have fewer descriptors (`ulimit -n`), calls wait in the same way before
-     * they are used up: an I/O thread with many connections leaves the last eighth to the host.
-     * Connections that rest are closed first. Not behind a proxy.
+     * they are used up: an I/O thread with many connections leaves the last eighth of them to the
+     * host. Unused connections are closed first. Not behind a proxy.
      *
      * @param connections at least 1; the key max_connections_per_endpoint takes "off" as well
      */
@@ -4925,8 +4943,9 @@ class client_builder : public detail::handle<ahoy_client_builder, &ahoy_client_b
 
     /**
      * Opens connections to each endpoint before a call needs them: in the background, when the client
-     * is built and when an endpoint joins, at most 256 at a time. A connect that fails is left to the
-     * calls and counts with no circuit. Only for a client with a balancer. Default 0.
+     * is built and when an endpoint joins, at most 256 at a time. A connect that fails is not repeated
+     * and counts for no circuit; calls then connect themselves. Only for a client with a balancer.
+     * Default 0.
      *
      * @param connections 0 to 64 for each endpoint and I/O thread; HTTP/2 opens one for any number
      */
@@ -4987,9 +5006,9 @@ class client_builder : public detail::handle<ahoy_client_builder, &ahoy_client_b
     }
 
     /**
-     * Holds each body back until the server has said that it wants it (Expect: 100-continue), for at
-     * most 1 s, and not at all where it answers first. Not with a proxy. Default false; a request with
-     * a header Expect of that value does so in any case.
+     * Holds each request's body back until the server has asked for it (Expect: 100-continue), for at
+     * most 1 s, and sends none where the server answers first. Not with a proxy. Default false; a
+     * request with a header Expect of that value does so in any case.
      *
      * @param expect_continue whether bodies are held back
      */
@@ -5071,11 +5090,12 @@ class client_builder : public detail::handle<ahoy_client_builder, &ahoy_client_b
      * client_builder::add_ca, as long as they stand in a file. Default: off.
      *
      * The file is read when the client is built, and again when it was replaced or written to: it is
-     * looked at when a connection is made, at most once a second. What cannot be read or used changes
-     * nothing. Connections that stand go on. For a roll of authorities, let the file hold the old and
-     * the new one until every server has its new certificate. The log is told (target "tls"): renewals
-     * at log_level::info; at log_level::warn a file that cannot be used, and a certificate with less
-     * than a tenth of its time left. Calls through a proxy keep what their first connection found.
+     * looked at when a connection is made, at most once a second. A file that cannot be read or used
+     * changes nothing, and connections that stand go on. To change authorities, let the file hold the
+     * old and the new one until every server has its new certificate. The log is told (target "tls"):
+     * renewals at log_level::info; at log_level::warn a file that cannot be used, and a certificate
+     * with less than a tenth of its time left. Calls through a proxy keep what their first connection
+     * found.
      *
      * @param path of one or more certificates in PEM, up to 4 MiB; or "off"; copied
      */
@@ -5151,9 +5171,10 @@ class client_builder : public detail::handle<ahoy_client_builder, &ahoy_client_b
     /**
      * Chooses where the addresses of names come from. Default resolver::dns.
      *
-     * resolver::dns reads the hosts file and resolv.conf, again when they change, asks for IPv6 and
-     * IPv4 at once, and keeps answers by their time to live, negative ones for at most 5 seconds. It
-     * needs no thread. Choose it unless a name is known to the system only.
+     * resolver::dns reads the hosts file and resolv.conf, again when they change. It asks the name
+     * servers in their order, for IPv6 and IPv4 at once, and keeps answers by their time to live,
+     * negative ones for at most 5 seconds. It needs no thread. Choose it unless a name is known to the
+     * system only.
      *
      * resolver::system knows all that the system is set up for: nsswitch.conf, mDNS (.local), LDAP,
      * the split DNS of a VPN. It costs up to 8 library threads while names are resolved, and a silent
@@ -5183,8 +5204,8 @@ class client_builder : public detail::handle<ahoy_client_builder, &ahoy_client_b
     }
 
     /**
-     * Sets the address of this host that connections come from. Endpoints of the other family are not
-     * reached then, nor those of unix sockets affected. Default: off, the system chooses.
+     * Sets the address of this host that connections come from. Endpoints of the other address family
+     * cannot be reached then; unix sockets are not affected. Default: off, the system chooses.
      *
      * @param address an IP address; or "off"; copied
      */
@@ -5205,8 +5226,9 @@ class client_builder : public detail::handle<ahoy_client_builder, &ahoy_client_b
     }
 
     /**
-     * Lets the system ask whether a peer is still there, after this time without traffic and as often
-     * from then on. Default: off; a pool closes idle connections, and attempts have limits.
+     * Switches on TCP keepalive: the system asks whether the peer is still there after this time
+     * without traffic, and as often from then on. Default: off; a pool closes idle connections, and
+     * attempts have limits.
      *
      * @param after 1000 to 32767000, of which whole seconds count
      */
@@ -5241,11 +5263,15 @@ class client_builder : public detail::handle<ahoy_client_builder, &ahoy_client_b
     /**
      * Limits the extra attempts that retries and hedges of all calls together make: to a share of the
      * calls, plus a number a second for clients with few calls. When the budget is used up, a failed
-     * attempt ends its call, so a service in trouble does not get several times its load. Attempts
-     * that sent nothing are not charged, nor those in flight to an endpoint that hangs or whose
-     * circuit opens, if most others are well or those that are failed nothing for 10 s. Default 0.1
-     * and 1 over 10,000 ms: 10 extra attempts at once, then one for each ten calls. Without limit on
-     * the tries (retry::set_tries) there is no budget by default.
+     * attempt ends its call, so that a service in trouble does not get several times its load.
+     *
+     * Two kinds of extra attempt are not charged: those that follow an attempt that sent nothing, and
+     * those that repeat what was in flight to an endpoint that hangs or whose circuit opens, as long
+     * as most other endpoints are well, or those that are well have failed nothing for 10 s.
+     *
+     * Default 0.1 and 1 over 10,000 ms: 10 extra attempts at once, then one for each ten calls; and
+     * the stock of client_builder::set_retry_budget_stock. Without limit on the tries
+     * (retry::set_tries) there is no budget by default.
      *
      * @param share extra attempts for each call, from 0; 0.2 is Finagle's, 0.1 keeps the load of a
      *        chain of services low
@@ -5260,10 +5286,11 @@ class client_builder : public detail::handle<ahoy_client_builder, &ahoy_client_b
     }
 
     /**
-     * Sets the extra attempts in stock for when the retry budget bears no more, as in a burst of calls
-     * on a new client. A call draws on it at most twice, once for a failed attempt and once for a late
-     * one; ten successful calls put one back; a forked child begins with 10 at most. Default 100, and
-     * 0 once client_builder::set_retry_budget was called. Switches on a budget that was off.
+     * Sets a stock of extra attempts that are granted when the retry budget has none left, as in a
+     * burst of calls on a new client. A call draws on it at most twice, once for a failed attempt and
+     * once for a late one. Ten successful calls put one back; a forked child begins with 10 at most.
+     * Default 100, or 0 once client_builder::set_retry_budget was called. Switches on a budget that
+     * was off.
      *
      * @param attempts 0 for none
      */
@@ -5304,8 +5331,9 @@ class client_builder : public detail::handle<ahoy_client_builder, &ahoy_client_b
 
     /**
      * Hedges like client_builder::set_hedge_delay, after the time in which all but max_extra of the
-     * answers of the last 3 s came: 0.05 hedges the slowest twentieth. Nothing is hedged before 50
-     * answers came. Default: off.
+     * last answers came: 0.05 hedges the slowest twentieth. The answers are those of the last 3 s, or
+     * of the last minute where 3 s had fewer than 50. Before there are 20, an attempt is hedged when
+     * it passes its limit. Default: off.
      *
      * @param max_extra the share of calls that may be hedged, 0 to 1; 0.05 is a good start
      */

@@ -85,8 +85,11 @@ fn schemes(page: &mut String) {
     );
     page.push_str("| URL | endpoints | options |\n|---|---|---|\n");
     for scheme in SCHEMES {
-        let keys = scheme.keys.join("`, `");
-        let _ = writeln!(page, "| `{}` | {} | `{keys}` |", scheme.form, scheme.purpose);
+        let keys = match scheme.keys {
+            [] => "none".to_owned(),
+            keys => format!("`{}`", keys.join("`, `")),
+        };
+        let _ = writeln!(page, "| `{}` | {} | {keys} |", scheme.form, scheme.purpose);
     }
 }
 

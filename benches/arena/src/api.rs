@@ -127,7 +127,9 @@ impl Api {
             for index in 0..(self.ahoy_client_option_count)() {
                 let key = text((self.ahoy_client_option_key_at)(index));
                 let about = text((self.ahoy_client_option_description_at)(index));
-                let default = about.split_once("default ").map(|(_, default)| default.to_owned());
+                // Its cost follows in a sentence of its own.
+                let default = about.split_once("default ").map(|(_, rest)| rest);
+                let default = default.and_then(|rest| rest.split(". ").next());
                 if let (true, Some(default)) = (LIMITS.contains(&key.as_str()), default) {
                     said.push(format!("{key} {default}"));
                 }

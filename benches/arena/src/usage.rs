@@ -68,7 +68,9 @@ impl Snapshot {
             before.zip(after).map_or(0.0, |(before, after)| share(*before, *after))
         };
         let (driver, servers, proxy) = (share(self.own, after.own), child(0), child(1));
-        let others = (share(self.machine, after.machine) - driver - servers - proxy).max(0.0);
+        let others = share(self.machine, after.machine) - driver - servers - proxy;
+        // The kernel counts the whole machine and each process at different moments.
+        let others = others.clamp(0.0, 1.0);
         Usage { driver, servers, proxy, others }
     }
 }

@@ -78,7 +78,10 @@ export interface ClientOptions {
    * `options.body_idle_timeout`, where it brings nothing, and by the call's `signal`, as a whole.
    */
   timeout?: number;
-  /** Bounds each attempt until its answer's head, and how long a body may bring nothing, which else is 10,000. */
+  /**
+   * How long an attempt may take before another starts beside it; follows the service by default. A body that brings
+   * nothing for as long fails too, except for text/event-stream; where this is not set, 60,000 hold for bodies.
+   */
   attemptTimeout?: number;
   connectTimeout?: number;
   /** Attempts that a call may make; 1 for no retries, -1 for no limit. */

@@ -241,9 +241,9 @@ pub unsafe extern "C" fn ahoy_balancer_set_hash_cookie(
     })
 }
 
-/// Lets an endpoint that joins, or whose circuit closes again, grow to its full share: of its turns
-/// it gets the part (time / window) ^ (1 / aggression), at least min_ratio. Works with every
-/// balancer. Default: off.
+/// Slow start: lets an endpoint that joins, or whose circuit closes again, grow to its full share.
+/// At a given time it takes the part (time / window) ^ (1 / aggression) of its turns, at least
+/// min_ratio. Works with every balancer. Default: off.
 ///
 /// @param window_ms how long it takes, at least 1; up to 1000 has no effect, as the first second
 ///        counts whole
@@ -269,7 +269,8 @@ pub unsafe extern "C" fn ahoy_balancer_set_slow_start(
 /// ejection or a check took out: with few left, overloading them does more harm than asking the
 /// others (panic threshold, as in Envoy). Such calls do not count for a circuit that would not have
 /// admitted them. Endpoints that hang, cannot be connected to, or were opened by hand, are still
-/// left alone. Default: off, so calls fail at once while no circuit admits.
+/// left alone. Default: off. Then calls fail while no circuit admits, after the wait of
+/// ahoy_client_builder_set_wait_for_ready_ms.
 ///
 /// @param ratio 0 to 1; 0.5 is a good start
 #[unsafe(no_mangle)]
@@ -297,9 +298,9 @@ pub unsafe extern "C" fn ahoy_balancer_set_zone(
 }
 
 /// Uses this many healthy endpoints of a large set, drawn at random for this process; when one
-/// comes or goes, one connection changes at most (rendezvous subsetting, gRFC A68). Of each priority
-/// so many are used. Where more than half of them are late or out, as many more are taken in as are
-/// late, until it shows whether the service is slow. Replaces
+/// comes or goes, one connection changes at most (rendezvous subsetting, gRFC A68). The number
+/// holds for each priority by itself. Where more than half of them are late or out, as many others
+/// are added as are late, until it is clear whether the whole service is slow. Replaces
 /// ahoy_balancer_set_deterministic_subset. Default: all are used.
 ///
 /// @param size at least 1
@@ -313,9 +314,9 @@ pub unsafe extern "C" fn ahoy_balancer_set_subset(
 }
 
 /// Uses at least this many endpoints of a large set, chosen so that all clients together load every
-/// endpoint alike (deterministic aperture, as in Finagle), of each priority so many. All clients
-/// must see the endpoints in the same order. Those that follow stand in where fewer take calls.
-/// Replaces ahoy_balancer_set_subset. Default: all are used.
+/// endpoint alike (deterministic aperture, as in Finagle). The number holds for each priority by
+/// itself. All clients must see the endpoints in the same order. Where fewer of them take calls,
+/// the next ones in that order stand in. Replaces ahoy_balancer_set_subset. Default: all are used.
 ///
 /// @param size at least 1; 12 is a good start
 /// @param client the number of this client, from 0

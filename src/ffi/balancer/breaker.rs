@@ -23,18 +23,25 @@ use crate::policy::BreakerConfig;
 /// Failures are answers of 5xx but 501, timeouts and lost connections; 429 counts for the ratio
 /// only.
 ///
-/// An open circuit lets a probe through after 500 ms, doubled with each further trip up to 2.4 s (1
-/// s if connecting failed), give or take a quarter. The Retry-After of the 429 or 503 that opened
-/// it is obeyed up to 30 s, with up to a quarter added. While other endpoints admit, a client sends
-/// an endpoint no more probes than a tenth of its share of the calls, and one in 30 s always. A
-/// probe is an ordinary attempt with a short limit (50 ms, or 1.5 times the 99th percentile of
-/// answers), past which its call goes on elsewhere. Calls are the probes. Probes are sent by hedges
-/// first, then by first attempts, which wait for hedges for 200 ms, then by retries that have no
-/// other endpoint left.
+/// An open circuit lets a probe through after 500 ms. Each further trip doubles that time, up to
+/// 2.4 s, or up to 1 s where connecting failed; each time varies at random by a quarter. Where the
+/// 429 or 503 that opened it asked for a time (Retry-After), that holds instead, up to 30 s, with
+/// up to a quarter added.
 ///
-/// What was under way then may close it again, unless the endpoint hangs: one good answer that took
-/// at least four times as long as the failure that opened it, or 5 in a row. An endpoint with all
-/// its places taken refuses the rest at once, and answers what it took later.
+/// - While other endpoints take calls, a client sends an endpoint no more probes than a tenth of
+///   its share of the calls, but always one in 30 s.
+/// - While no endpoint takes calls, one that could not be connected to is probed sooner: see
+///   ahoy_breaker_set_connect_open_max_ms.
+///
+/// A probe is an ordinary attempt of a call. At an endpoint that hung it has a short limit, past
+/// which its call goes on elsewhere: 1.5 times the 99th percentile of the answers and at least 50
+/// ms, or 250 ms before there are answers. Hedges make probes first. A first attempt leaves a probe
+/// to them for 200 ms, and a retry makes one only where its call has no other endpoint left.
+///
+/// An endpoint with all its places taken refuses the rest at once, and answers later what it took.
+/// So attempts that were under way when the circuit opened may close it again, unless the endpoint
+/// hangs: by one good answer that took at least four times as long as the failure that opened it,
+/// or by 5 good ones in a row.
 ///
 /// Ownership: freed with ahoy_breaker_free; balancers copy it. Thread: configured from one, and
 /// frozen when a balancer takes it; then any.
@@ -134,8 +141,8 @@ pub unsafe extern "C" fn ahoy_breaker_set_failure_ratio(
 ///
 /// @param ratio above 0, up to 1; reached counts
 /// @param last_calls how many calls are remembered, two bytes each for every endpoint; 1 to 65,535
-/// @param min_calls calls below which the rule does not act; at least 1, and above last_calls taken
-///        as that
+/// @param min_calls calls below which the rule does not act; at least 1; a number above last_calls
+///        counts as last_calls
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_breaker_set_failure_ratio_count(
     breaker: *const ahoy_breaker,
@@ -222,9 +229,10 @@ pub unsafe extern "C" fn ahoy_breaker_set_retry_after_max_ms(
 /// Sets the longest open time of a circuit whose endpoint could not be connected to, give or take a
 /// quarter. Default 1,000 ms: such a probe costs its caller nothing.
 ///
-/// While no endpoint takes calls, it is probed sooner: after a twentieth of the first open time
-/// (ahoy_breaker_set_open_ms), and once the outage has lasted for longer, after a quarter of that
-/// time. So a service that was away for a second is used again a quarter of a second later at most.
+/// While no endpoint takes calls, such endpoints are probed sooner, one at a time. The wait after
+/// such a probe is a twentieth of the first open time (ahoy_breaker_set_open_ms), 25 ms by default,
+/// or a quarter of the time that the outage has lasted, whichever is longer. So a service that was
+/// away for 1 s is used again within another 250 ms.
 ///
 /// @param max_ms at least 1
 #[unsafe(no_mangle)]
@@ -281,11 +289,11 @@ pub unsafe extern "C" fn ahoy_breaker_set_reset_after_ms(
     })
 }
 
-/// Sets how many circuits failed answers leave closed: a service that answers 5xx everywhere is
-/// still asked. Failed connects may open the last one all the same; not a connect timeout below
-/// 1,250 ms that nobody has set, which counts as a failed answer, since the call had little time.
-/// Endpoints that are listed beside a subset (ahoy_balancer_set_subset) count as closed: they stand
-/// in for it. Default 1.
+/// Sets how many circuits stay closed whatever their endpoints answer, so that a service that
+/// answers 5xx everywhere is still asked. Failed connects open these as well. A connect that timed
+/// out within less than 1,250 ms by the default limit counts as a failed answer, since the call had
+/// little time. Endpoints outside of a subset (ahoy_balancer_set_subset) count as closed: they
+/// stand in for it. Default 1.
 ///
 /// @param endpoints from 0; 0 lets answers open all
 #[unsafe(no_mangle)]

@@ -143,7 +143,8 @@ pub unsafe extern "C" fn ahoy_endpoint_disable_circuit(
 }
 
 /// Drains the endpoint: sends it no new attempts until ahoy_endpoint_resume, while those under way
-/// go on. Its circuit shows open meanwhile; to open, close or disable it by hand ends the drain too.
+/// go on. Its circuit shows open meanwhile. Opening, closing or disabling the circuit by hand ends
+/// the drain as well.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_endpoint_drain(
     endpoint: *const ahoy_endpoint,

@@ -106,9 +106,9 @@ pub unsafe extern "C" fn ahoy_balancer_set_outlier_failure_share(
     entry::status!(err, |balancer: &ahoy_balancer| balancer.set_all(parameters))
 }
 
-/// Health checks: asks endpoints in the background, on a library thread, of which calls told
-/// nothing for a while. An endpoint in rotation is checked every interval_ms, give or take a fifth;
-/// one that is out every second; and each once a minute while no call is made at all.
+/// Health checks: a library thread asks endpoints of which calls have told nothing for a while. An
+/// endpoint in rotation is checked every interval_ms, give or take a fifth, and one that is out
+/// every second; while no call is made at all, each is checked once a minute.
 ///
 /// - Three checks in a row without an answer take an endpoint out of rotation, a wrong answer at
 ///   once.

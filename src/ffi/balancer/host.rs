@@ -63,6 +63,10 @@ pub(crate) fn checked(address: &str, port: u16) -> Result<Host, Error> {
 ///
 /// Port 443 means https and any other http, unless ahoy_host_set_scheme says otherwise.
 ///
+/// A name is one endpoint, however many addresses it has: connections go to the first that can be
+/// reached, and a retry goes to another one. To make an endpoint of each address, use
+/// ahoy_provider_from_url with "dns://name:port".
+///
 /// A unix socket is "unix:/path", wherever a host's address is asked for: balanced, checked and
 /// retried like any other. Its port says http or https alone, its authority is "localhost" by
 /// default, and its URL is its address.
@@ -113,10 +117,10 @@ pub unsafe extern "C" fn ahoy_host_set_zone(
     })
 }
 
-/// Sets the host's priority, 0 first: the next priority takes a part of the traffic when less than
-/// 72 % of a priority's endpoints are available, and all of it when none is. A call that two
-/// endpoints of a priority have failed goes on at another one. A priority that was lost as a whole
-/// is probed while the next one serves. Default 0.
+/// Sets the host's priority; 0 comes first. The next priority takes a part of the traffic when less
+/// than 72 % of a priority's endpoints are available, and all of it when none is. A call that has
+/// failed at two endpoints of a priority goes on at another priority. A priority that was lost as a
+/// whole is probed while the next one serves. Default 0.
 ///
 /// @param priority 0 to 127
 #[unsafe(no_mangle)]

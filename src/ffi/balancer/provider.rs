@@ -338,12 +338,14 @@ pub unsafe extern "C" fn ahoy_hosts_free(hosts: *mut ahoy_hosts) {
 }
 
 /// Fills `out` with the hosts that serve now, in a stable order, and returns AHOY_OK. Any other
-/// status means that there is no list now, and the last good one stays in use. Asked at first use,
-/// on update and when no endpoint is left. By default it runs on the thread of a blocking call, and
-/// for calls that were started on a thread "ahoy-provider" of its own, where it delays only the
-/// calls that need its list, which keep their limits; the option "callbacks" of ahoy_provider_set
-/// says otherwise. A blocking call that it delays on its own thread ends when it returns, with
-/// AHOY_E_DEADLINE where the call's limit has passed. Never on an I/O thread.
+/// status means that there is no list now, and the last good one stays in use. The function is
+/// asked at first use, on update and when no endpoint is left.
+///
+/// By default it runs on the thread of a blocking call. For calls that were started it runs on a
+/// thread "ahoy-provider" of its own, where it delays only the calls that need its list, and these
+/// keep their limits; the option "callbacks" of ahoy_provider_set says otherwise. A blocking call
+/// that it delays on its own thread ends when it returns, with AHOY_E_DEADLINE where the call's
+/// limit has passed. It never runs on an I/O thread.
 ///
 /// Thread: any.
 pub type ahoy_provider_fn = Option<

@@ -38,9 +38,10 @@ pub unsafe extern "C" fn ahoy_request_set_streamed(
 }
 
 /// Limits the wait for the next piece of a streamed answer, while its reader has room for it; then
-/// the body ends with AHOY_E_TIMEOUT. Default: ahoy_client_builder_set_body_idle_timeout_ms, or
-/// else the client's limit on one attempt, which is not for text/event-stream. With neither it is
-/// 60 s, or no limit where the call's own limit is AHOY_FOREVER.
+/// the body ends with AHOY_E_TIMEOUT. Default: the client's limit of
+/// ahoy_client_builder_set_body_idle_timeout_ms, or else that of
+/// ahoy_client_builder_set_attempt_timeout_ms, which is not for text/event-stream. Where neither is
+/// set it is 60 s, or no limit where the call's own limit is AHOY_FOREVER.
 ///
 /// @param timeout_ms at least 1; AHOY_FOREVER for no limit
 #[unsafe(no_mangle)]
@@ -92,10 +93,13 @@ pub type ahoy_body_rewind_fn = Option<unsafe extern "C-unwind" fn(user_data: *mu
 ///
 /// One call at a time can use it: another gets AHOY_E_IN_USE. After bytes were taken, a further
 /// attempt or call needs rewind; without it the call is not retried, and no further call can be
-/// made with this body. After a failure its call asks no more, and a further call needs rewind.
-/// It cannot be read twice at once: no other attempt starts beside one that is late, so that a call
-/// waits for an endpoint that hangs, unless late attempts are cut
-/// (ahoy_client_builder_set_attempt_timeout_hard). Bytes that are held whole can be.
+/// made with this body. After the function failed, its call does not ask it again, and a further
+/// call needs rewind.
+///
+/// Such a body cannot be read twice at once, so no other attempt starts beside one that is late: a
+/// call waits for an endpoint that hangs, unless late attempts are cut
+/// (ahoy_client_builder_set_attempt_timeout_hard). A body of ahoy_request_set_body has no such
+/// limit.
 ///
 /// A body that is shorter or longer than its length, or a result that is no AHOY_BODY_ number, ends
 /// the call with AHOY_E_BODY_SOURCE and closes its connection: missing bytes are never replaced.

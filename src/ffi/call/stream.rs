@@ -25,8 +25,8 @@ use crate::ffi::values::{entry, text};
 ///
 /// A slow reader applies back-pressure: the server pauses once about 256 KiB are buffered.
 ///
-/// While a large body flows over HTTP/1.1, a reader that waits is woken once for 128 KiB (on Linux).
-/// What comes more slowly is read up to 2 ms later for that; a poll finds what has arrived.
+/// On Linux, a waiting reader of a large body over HTTP/1.1 is woken once for 128 KiB; bytes that
+/// come more slowly are handed over up to 2 ms later for that. A poll finds what has arrived.
 ///
 /// Blocks up to timeout_ms.
 ///

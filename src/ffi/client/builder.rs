@@ -207,10 +207,13 @@ pub unsafe extern "C" fn ahoy_client_builder_set_endpoint_updates(
 
 /// Sets how long a call waits for an endpoint while none takes calls: while the only one restarts,
 /// all circuits are open, or the provider lists none. The time counts from the beginning of that
-/// outage, so that no call waits in one that lasts: it fails at once with AHOY_E_NO_ENDPOINTS. The
-/// limit on the whole call ends a wait as well. By default it is 250 ms, and half of the time left
-/// at most, where a probe will show whether an endpoint is back: for a process that is replaced on
-/// its port. 3,000 ms, as linkerd2's proxy has it, outlast most restarts.
+/// outage. Once it has passed, calls no longer wait but fail at once, with AHOY_E_NO_ENDPOINTS
+/// where they made no attempt. The limit on the whole call ends a wait as well.
+///
+/// Default: 250 ms, and at most half of the time that the call has left, for a process that is
+/// replaced on its port. By default a call waits only where a probe will show whether an endpoint
+/// is back: not where the provider lists none, and not where all circuits were opened by hand.
+/// 3,000 ms, as in linkerd2's proxy, outlast most restarts.
 ///
 /// @param wait_ms from 0; 0 fails calls at once; AHOY_FOREVER lets them wait as long as they may
 ///        take, as gRPC's wait for ready
@@ -241,8 +244,9 @@ pub unsafe extern "C" fn ahoy_client_builder_set_timeout_ms(
 
 /// Sets how long an attempt may take before its call looks elsewhere. The limit is soft: an attempt
 /// that passes it goes on, and where the request may be repeated, another starts at another
-/// endpoint (with no other, on a new connection). The first good answer wins. What may not be
-/// repeated waits to the call's limit. The time counts anew with each 16 KiB sent or received.
+/// endpoint (with no other, on a new connection). The first good answer wins. A request that may
+/// not be repeated waits for its answer until the call's limit. The time counts anew with each 16
+/// KiB sent or received.
 ///
 /// Default: the limit follows the service. It is five times the 99th percentile of the client's
 /// answers and at least 500 ms, or 1,000 ms before there are any. It is no more than the attempt's
@@ -263,8 +267,9 @@ pub unsafe extern "C" fn ahoy_client_builder_set_attempt_timeout_ms(
 
 /// Sets whether an attempt that passes its limit is cut and counts as failed, instead of going on
 /// beside another. For servers that must not see a request twice at once. An answer that was on its
-/// way is lost then: a service that becomes slower than the limit answers no call at all. Default
-/// false.
+/// way is lost then: a service that becomes slower than the limit answers no call at all. Where no
+/// limit is set, it is then 10,000 ms, or the attempt's share of the time left if that is less.
+/// Default false.
 ///
 /// @param hard whether it is cut
 #[unsafe(no_mangle)]
@@ -300,9 +305,10 @@ pub const AHOY_COMMIT_HEAD: i32 = 0;
 /// A streamed answer is handed over with the first byte of its body, or at its end.
 pub const AHOY_COMMIT_FIRST_BYTE: i32 = 1;
 
-/// Limits resolving, TCP and TLS together. Default: the lesser of 3,000 ms and the attempt's share
-/// of the time left, and at least 1,250 ms where half of that time is as much: a SYN that was lost
-/// is sent again after a second. With TLS it is at least 250 ms, or what is left.
+/// Limits name resolution, TCP connect and TLS handshake together. Default: the attempt's share of
+/// the time left, and at most 3,000 ms. The share is at least 1,250 ms where twice that is left,
+/// because a lost SYN is sent again after 1 s. With less left, it is at least 250 ms for TLS, or
+/// all that is left.
 ///
 /// @param timeout_ms at least 1; AHOY_FOREVER for no limit but the attempt's
 #[unsafe(no_mangle)]
@@ -316,10 +322,11 @@ pub unsafe extern "C" fn ahoy_client_builder_set_connect_timeout_ms(
     })
 }
 
-/// Limits how long the body of an answer, held whole or streamed, may bring nothing; then its
-/// attempt ends with AHOY_E_TIMEOUT. A request's own limit (ahoy_request_set_idle_timeout_ms) comes
-/// first. Default: off; a body that is held whole has the other limits, and a streamed one those of
-/// ahoy_request_set_idle_timeout_ms.
+/// Limits the pauses of an answer's body, held whole or streamed: when no byte has come for this
+/// long, its attempt ends with AHOY_E_TIMEOUT. For a streamed body the request's own limit
+/// (ahoy_request_set_idle_timeout_ms) comes first. Default: off. A body that is held whole then has
+/// only the limits of its attempt and its call; a streamed one has the default of
+/// ahoy_request_set_idle_timeout_ms, which is 60 s where nothing is set.
 ///
 /// @param timeout_ms at least 1; AHOY_FOREVER for no limit
 #[unsafe(no_mangle)]
@@ -364,14 +371,14 @@ pub unsafe extern "C" fn ahoy_client_builder_set_max_idle_per_endpoint(
 }
 
 /// Limits the connections of each I/O thread to one endpoint, used and unused. A call that finds
-/// none free waits for one: as long as it may take, but while another endpoint stands by no longer
-/// than it may connect. A blocking call has one connection at a time; over HTTP/2 there are at most
-/// 4, and a call waits in the same way for a stream of one. Only for a client with a balancer.
-/// Default 256.
+/// none free waits for one, up to its own limit; while another endpoint could take it, it waits no
+/// longer than the limit on connecting. A blocking call has one connection at a time; over HTTP/2
+/// there are at most 4, and a call waits in the same way for a stream of one. Only for a client
+/// with a balancer. Default 256.
 ///
 /// Where the process may have fewer descriptors (`ulimit -n`), calls wait in the same way before
-/// they are used up: an I/O thread with many connections leaves the last eighth to the host.
-/// Connections that rest are closed first. Not behind a proxy.
+/// they are used up: an I/O thread with many connections leaves the last eighth of them to the
+/// host. Unused connections are closed first. Not behind a proxy.
 ///
 /// @param connections at least 1; the key max_connections_per_endpoint takes "off" as well
 #[unsafe(no_mangle)]
@@ -401,8 +408,9 @@ pub unsafe extern "C" fn ahoy_client_builder_set_max_connection_age_ms(
 }
 
 /// Opens connections to each endpoint before a call needs them: in the background, when the client
-/// is built and when an endpoint joins, at most 256 at a time. A connect that fails is left to the
-/// calls and counts with no circuit. Only for a client with a balancer. Default 0.
+/// is built and when an endpoint joins, at most 256 at a time. A connect that fails is not repeated
+/// and counts for no circuit; calls then connect themselves. Only for a client with a balancer.
+/// Default 0.
 ///
 /// @param connections 0 to 64 for each endpoint and I/O thread; HTTP/2 opens one for any number
 #[unsafe(no_mangle)]
@@ -485,9 +493,9 @@ pub unsafe extern "C" fn ahoy_client_builder_set_redirects(
     })
 }
 
-/// Holds each body back until the server has said that it wants it (Expect: 100-continue), for at
-/// most 1 s, and not at all where it answers first. Not with a proxy. Default false; a request with
-/// a header Expect of that value does so in any case.
+/// Holds each request's body back until the server has asked for it (Expect: 100-continue), for at
+/// most 1 s, and sends none where the server answers first. Not with a proxy. Default false; a
+/// request with a header Expect of that value does so in any case.
 ///
 /// @param expect_continue whether bodies are held back
 #[unsafe(no_mangle)]

@@ -12,11 +12,12 @@ use crate::ffi::values::status::ahoy_status;
 /// ahoy_client_builder_add_ca_pem, as long as they stand in a file. Default: off.
 ///
 /// The file is read when the client is built, and again when it was replaced or written to: it is
-/// looked at when a connection is made, at most once a second. What cannot be read or used changes
-/// nothing. Connections that stand go on. For a roll of authorities, let the file hold the old and
-/// the new one until every server has its new certificate. The log is told (target "tls"): renewals
-/// at AHOY_LOG_INFO; at AHOY_LOG_WARN a file that cannot be used, and a certificate with less than a
-/// tenth of its time left. Calls through a proxy keep what their first connection found.
+/// looked at when a connection is made, at most once a second. A file that cannot be read or used
+/// changes nothing, and connections that stand go on. To change authorities, let the file hold the
+/// old and the new one until every server has its new certificate. The log is told (target "tls"):
+/// renewals at AHOY_LOG_INFO; at AHOY_LOG_WARN a file that cannot be used, and a certificate with
+/// less than a tenth of its time left. Calls through a proxy keep what their first connection
+/// found.
 ///
 /// @param path of one or more certificates in PEM, up to 4 MiB; or "off"; copied
 #[unsafe(no_mangle)]

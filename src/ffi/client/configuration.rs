@@ -72,11 +72,15 @@ pub unsafe extern "C" fn ahoy_client_builder_set_config(
 /// The configuration of a client as a text in JSON, as ahoy_client_from_config reads it: every
 /// option that is in effect, hosts, balancer, circuits, retries, headers and files.
 ///
-/// "****" stands for what the text does not show: the values of headers but a few such as Accept
-/// and User-Agent, the user and password of a proxy, user, password, token and query of a registry,
-/// certificates and keys that were given as bytes, a provider or balancer that is a function of the
-/// host, and a provider of other providers. Where nothing is masked, the text makes a client of the
-/// same configuration; with a mask in it, reading it fails and names the mask.
+/// "****" stands for what the text does not show:
+///
+/// - the values of headers, but for a few such as Accept and User-Agent;
+/// - the user and password of a proxy; user, password, token and query of a registry;
+/// - certificates and keys that were given as bytes;
+/// - a provider or balancer that is a function of the host, and a provider of other providers.
+///
+/// Where nothing is masked, the text makes a client of the same configuration. With a mask in it,
+/// reading it fails and names the mask.
 ///
 /// @param text gets the text, to be freed with ahoy_text_free; NULL on failure
 #[unsafe(no_mangle)]
@@ -101,15 +105,16 @@ pub unsafe extern "C" fn ahoy_client_config_text(
 /// HTTP/2, sockets, resolver, max_stale, redirects, warm_up, connect_timeout, idle_timeout,
 /// max_connection_age and the limits on connections.
 ///
-/// A text without hosts, provider and base_url leaves the hosts as they are; with neither
-/// balancer nor breaker in it, the balancer as well. "****" stands for what the client has at
-/// present, so the text of ahoy_client_config_text can be changed and given back. In a list it
-/// stands for what the client has at the same place, so the list has as many entries as the
-/// client. Where the balancer or its circuits change, a provider that is a function of the host
-/// is asked for its list, and one that a new URL names takes over with the first list that it
-/// tells. Only a balancer that this client has for itself can be changed, which is so for one
-/// that a text made, or once all other clients, builders and the handle that have it are freed.
-/// Retry rules and circuit rules were copied from their handles.
+/// A text without hosts, provider and base_url leaves the hosts as they are; with neither balancer
+/// nor breaker in it, the balancer as well. "****" stands for what the client has at present, so
+/// the text of ahoy_client_config_text can be changed and given back. In a list it stands for what
+/// the client has at the same place, so the list has as many entries as the client's.
+///
+/// Where the balancer or its circuits change, a provider that is a function of the host is asked
+/// for its list, and one that a new URL names takes over with the first list that it tells. A
+/// balancer can be changed only while this client alone has it: always one that a text made, and
+/// any other once all other clients, builders and the handle that have it are freed. Retry rules
+/// and circuit rules were copied from their handles.
 ///
 /// Blocks for as long as a provider takes to answer.
 ///

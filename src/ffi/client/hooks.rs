@@ -17,9 +17,9 @@ use crate::ffi::values::{entry, text};
 use crate::request::Request;
 use crate::runtime::host::callback;
 
-/// Runs before each attempt. It may read the attempt's method, path, headers, body and endpoint,
-/// change its path and headers, and nothing else, so that each attempt can be signed for itself, or
-/// refuse the call by a status other than AHOY_OK, which ends it with AHOY_E_HOOK_REFUSED.
+/// Runs before each attempt. It may read the attempt's method, path, headers, body and endpoint. It
+/// may change its path and headers and nothing else, so that each attempt can be signed for itself.
+/// Any status but AHOY_OK refuses the call, which then ends with AHOY_E_HOOK_REFUSED.
 ///
 /// Thread: the one that drives the call, several at once.
 pub type ahoy_request_fn = Option<

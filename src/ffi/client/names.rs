@@ -13,9 +13,10 @@ pub const AHOY_RESOLVER_SYSTEM: i32 = 1;
 
 /// Chooses where the addresses of names come from. Default AHOY_RESOLVER_DNS.
 ///
-/// AHOY_RESOLVER_DNS reads the hosts file and resolv.conf, again when they change, asks for IPv6
-/// and IPv4 at once, and keeps answers by their time to live, negative ones for at most 5 seconds.
-/// It needs no thread. Choose it unless a name is known to the system only.
+/// AHOY_RESOLVER_DNS reads the hosts file and resolv.conf, again when they change. It asks the name
+/// servers in their order, for IPv6 and IPv4 at once, and keeps answers by their time to live,
+/// negative ones for at most 5 seconds. It needs no thread. Choose it unless a name is known to the
+/// system only.
 ///
 /// AHOY_RESOLVER_SYSTEM knows all that the system is set up for: nsswitch.conf, mDNS (.local),
 /// LDAP, the split DNS of a VPN. It costs up to 8 library threads while names are resolved, and a

@@ -12,11 +12,15 @@ use crate::options::{Value, adaptive_limit_text};
 
 /// Limits the extra attempts that retries and hedges of all calls together make: to a share of the
 /// calls, plus a number a second for clients with few calls. When the budget is used up, a failed
-/// attempt ends its call, so a service in trouble does not get several times its load. Attempts
-/// that sent nothing are not charged, nor those in flight to an endpoint that hangs or whose
-/// circuit opens, if most others are well or those that are failed nothing for 10 s. Default 0.1 and
-/// 1 over 10,000 ms: 10 extra attempts at once, then one for each ten calls. Without limit on the
-/// tries (ahoy_retry_set_tries) there is no budget by default.
+/// attempt ends its call, so that a service in trouble does not get several times its load.
+///
+/// Two kinds of extra attempt are not charged: those that follow an attempt that sent nothing, and
+/// those that repeat what was in flight to an endpoint that hangs or whose circuit opens, as long
+/// as most other endpoints are well, or those that are well have failed nothing for 10 s.
+///
+/// Default 0.1 and 1 over 10,000 ms: 10 extra attempts at once, then one for each ten calls; and
+/// the stock of ahoy_client_builder_set_retry_budget_stock. Without limit on the tries
+/// (ahoy_retry_set_tries) there is no budget by default.
 ///
 /// @param share extra attempts for each call, from 0; 0.2 is Finagle's, 0.1 keeps the load of a
 ///        chain of services low
@@ -39,10 +43,11 @@ pub unsafe extern "C" fn ahoy_client_builder_set_retry_budget(
     entry::status!(err, |builder: &mut ahoy_client_builder| builder.set_all(parameters))
 }
 
-/// Sets the extra attempts in stock for when the retry budget bears no more, as in a burst of calls
-/// on a new client. A call draws on it at most twice, once for a failed attempt and once for a late
-/// one; ten successful calls put one back; a forked child begins with 10 at most. Default 100, and 0
-/// once ahoy_client_builder_set_retry_budget was called. Switches on a budget that was off.
+/// Sets a stock of extra attempts that are granted when the retry budget has none left, as in a
+/// burst of calls on a new client. A call draws on it at most twice, once for a failed attempt and
+/// once for a late one. Ten successful calls put one back; a forked child begins with 10 at most.
+/// Default 100, or 0 once ahoy_client_builder_set_retry_budget was called. Switches on a budget
+/// that was off.
 ///
 /// @param attempts 0 for none
 #[unsafe(no_mangle)]
@@ -105,8 +110,9 @@ pub unsafe extern "C" fn ahoy_client_builder_set_hedge_delay_ms(
 }
 
 /// Hedges like ahoy_client_builder_set_hedge_delay_ms, after the time in which all but max_extra of
-/// the answers of the last 3 s came: 0.05 hedges the slowest twentieth. Nothing is hedged before 50
-/// answers came. Default: off.
+/// the last answers came: 0.05 hedges the slowest twentieth. The answers are those of the last 3 s,
+/// or of the last minute where 3 s had fewer than 50. Before there are 20, an attempt is hedged
+/// when it passes its limit. Default: off.
 ///
 /// @param max_extra the share of calls that may be hedged, 0 to 1; 0.05 is a good start
 #[unsafe(no_mangle)]

@@ -8,8 +8,8 @@ use crate::ffi::values::error::ahoy_error;
 use crate::ffi::values::setter::{Configurable, ms};
 use crate::ffi::values::status::ahoy_status;
 
-/// Sets the address of this host that connections come from. Endpoints of the other family are not
-/// reached then, nor those of unix sockets affected. Default: off, the system chooses.
+/// Sets the address of this host that connections come from. Endpoints of the other address family
+/// cannot be reached then; unix sockets are not affected. Default: off, the system chooses.
 ///
 /// @param address an IP address; or "off"; copied
 #[unsafe(no_mangle)]
@@ -38,8 +38,9 @@ pub unsafe extern "C" fn ahoy_client_builder_set_interface(
     })
 }
 
-/// Lets the system ask whether a peer is still there, after this time without traffic and as often
-/// from then on. Default: off; a pool closes idle connections, and attempts have limits.
+/// Switches on TCP keepalive: the system asks whether the peer is still there after this time
+/// without traffic, and as often from then on. Default: off; a pool closes idle connections, and
+/// attempts have limits.
 ///
 /// @param after_ms 1000 to 32767000, of which whole seconds count
 #[unsafe(no_mangle)]

@@ -35,12 +35,12 @@ impl From<EventRecord> for ahoy_event {
     }
 }
 
-/// A circuit opened. Fields: reason, old and new state, until (not where it was opened by hand).
-/// Where answers open it, and others close it, that is told once a second at most.
+/// A circuit opened. Fields: reason, old and new state, until (not where it was opened by hand). Of
+/// a circuit that answers open and close again and again, it is told once a second at most.
 pub const AHOY_EVENT_CIRCUIT_OPENED: i32 = 1;
 /// A circuit lets a probe through. Fields: old and new state.
 pub const AHOY_EVENT_CIRCUIT_HALF_OPENED: i32 = 2;
-/// A circuit closed of which it was told that it opened. Fields: new state.
+/// A circuit closed whose opening was told. Fields: new state.
 pub const AHOY_EVENT_CIRCUIT_CLOSED: i32 = 3;
 /// Outlier detection took an endpoint out. Fields: reason, until.
 pub const AHOY_EVENT_EJECTED: i32 = 4;

@@ -99,8 +99,8 @@ pub unsafe extern "C" fn ahoy_balancer_add_event_queue(
 /// Takes the oldest event of a queue, waiting for it if there is none. When the time is up, or a
 /// completion waits to be read first, returns AHOY_OK with NULL. Blocks up to timeout_ms.
 ///
-/// The queue's descriptor is readable while an event waits as well. At most 1,024 wait: then the
-/// oldest is lost with each new one, and counted.
+/// The queue's descriptor is readable while an event waits as well. At most 1,024 wait; beyond that
+/// each new one takes the place of the oldest, and ahoy_queue_events_lost counts it.
 ///
 /// @param timeout_ms 0 polls; AHOY_FOREVER for no limit
 /// @param event gets the event, to be freed with ahoy_event_free
@@ -120,8 +120,8 @@ pub unsafe extern "C" fn ahoy_queue_next_event(
     })
 }
 
-/// How many events of a queue were lost since 1,024 waited to be read; 0 for NULL and in a forked
-/// child.
+/// How many events of a queue were lost because 1,024 were waiting to be read; 0 for NULL and in a
+/// forked child.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_queue_events_lost(queue: *const ahoy_queue) -> u64 {
     guard::value!(0, |queue: Option<&ahoy_queue>| {

@@ -40,7 +40,7 @@ pub(super) const SETTINGS: &[Setting<ClientConfig>] = &[
             },
         ),
     Setting::new("attempt_timeout_hard", Form::Flag)
-        .purpose("Whether an attempt that passes its limit is cut and counts as failed, instead of going on beside another")
+        .purpose("Whether an attempt that passes its limit is cut and counts as failed, instead of going on beside another; where attempt_timeout is auto it is then 10s, or the attempt's share of the time left if that is less")
         .cost("A service that becomes slower than the limit answers no call at all.")
         .setter("set_attempt_timeout_hard")
         .field(
@@ -81,7 +81,7 @@ pub(super) const SETTINGS: &[Setting<ClientConfig>] = &[
         ),
     Setting::new("body_idle_timeout", LIMIT)
         .or(&[OFF])
-        .purpose("How long the body of an answer, held whole or streamed, may bring nothing until its attempt ends; a request's own idle limit comes first. off leaves a body that is held whole to the other limits. A streamed one then has attempt_timeout, unless it is text/event-stream, or else 60s, and no limit where the call's timeout is forever")
+        .purpose("How long the body of an answer, held whole or streamed, may bring nothing until its attempt ends; for a streamed one, a request's own idle limit comes first. off leaves a body that is held whole to the other limits. A streamed one then has attempt_timeout, unless it is text/event-stream, or else 60s, and no limit where the call's timeout is forever")
         .cost("A server that stops in the middle of an answer holds its call for longer.")
         .setter("set_body_idle_timeout_ms")
         .field(

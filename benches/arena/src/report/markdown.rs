@@ -1,7 +1,7 @@
 //! The table of targets as Markdown, of one run or of two beside each other.
 
 use super::metric::{Metric, metric};
-use super::targets::{met, said};
+use super::targets::{met, said, said_target};
 use super::{Report, ScenarioRow};
 
 /// A line for each target of each situation; with an earlier run as `earlier → now`. What is missed is in bold.
@@ -12,7 +12,7 @@ pub(crate) fn table(report: &Report, earlier: Option<&Report>, contestants: &[St
     let names: Vec<(&str, bool)> =
         columns.map(|row| (row.name.as_str(), !row.constructor.is_empty())).collect();
     let heads: Vec<String> = names.iter().map(|(name, _)| format!("`{name}`")).collect();
-    let mut text = format!("| situation | must become | {} |\n", heads.join(" | "));
+    let mut text = format!("| situation | target | {} |\n", heads.join(" | "));
     text += &format!("|---|---|{}\n", "---|".repeat(names.len()));
     for row in report.shown().filter(|row| row.situation) {
         let none = ("errors".to_owned(), f64::INFINITY);
@@ -29,9 +29,7 @@ pub(crate) fn table(report: &Report, earlier: Option<&Report>, contestants: &[St
                     _ => now,
                 }
             });
-            let asked = if most.is_finite() { (metric.say)(*most) } else { "–".to_owned() };
-            let asked =
-                if *most == 0.0 || most.is_infinite() { asked } else { format!("≤ {asked}") };
+            let asked = said_target(metric, *most);
             let cells: Vec<String> = cells.collect();
             let title = format!("{}: {}", row.title, said(metric, row));
             text += &format!("| {title} | {asked} | {} |\n", cells.join(" | "));

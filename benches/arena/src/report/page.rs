@@ -79,11 +79,10 @@ fn contestants(report: &Report, marks: &[Mark]) -> String {
         let limits = match (row.sets_both, row.constructor.is_empty()) {
             (true, _) => "both: what the scenario says, usually 2 s and 500 ms".to_owned(),
             (false, true) => {
-                "the call's where it belongs to the scenario, else 30 s; none on an attempt"
-                    .to_owned()
+                "the call's where the scenario has one, else 30 s; none on an attempt".to_owned()
             }
             (false, false) => format!(
-                "the call's where it belongs to the scenario, else its own. Its defaults: {}",
+                "the call's where the scenario has one, else the library's defaults: {}",
                 escape(&report.defaults)
             ),
         };

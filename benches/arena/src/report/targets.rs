@@ -41,9 +41,9 @@ pub(super) fn table(report: &Report) -> String {
         return String::new();
     }
     let mut html = String::from(
-        "<h2>What happens when …</h2><p>The median of all seeds beside what must become of it. <b class=ok>✓</b> blue: \
-         as asked for. <b class=miss>✗</b> orange: not. · not in this run. Errors come first wherever they are asked \
-         for.</p><div class='card'><div class=scroll><table class='matrix stack'><tr><th></th><th>must become</th>",
+        "<h2>What happens when …</h2><p>The median of all seeds beside its target. <b class=ok>✓</b> blue: the target \
+         is met. <b class=miss>✗</b> orange: it is missed. · not in this run. Errors come first where they have a \
+         target.</p><div class='card'><div class=scroll><table class='matrix stack'><tr><th></th><th>target</th>",
     );
     for column in &columns {
         let limits = if column.sets_both { "both limits" } else { "no limit set" };
@@ -75,8 +75,7 @@ fn target_row(
 ) -> String {
     let title = if first { row.title.as_str() } else { "" };
     let class = if first { "row" } else { "row again" };
-    let asked =
-        if most.is_finite() { format!("≤ {}", (metric.say)(most)) } else { "–".to_owned() };
+    let asked = said_target(metric, most);
     let mut html = format!(
         "<tr><th class='{class}'><a href='#{}'>{title}</a><small>{}</small></th><td class=ask>{asked}</td>",
         row.name,
@@ -106,6 +105,15 @@ fn target_row(
             write!(html, "<td class={class} data-l='{name}' title='{range}'>{sign}{value}</td>");
     }
     html + "</tr>"
+}
+
+/// The most that a metric may be; a dash where any value will do.
+pub(super) fn said_target(metric: &Metric, most: f64) -> String {
+    match most {
+        most if most.is_infinite() => "–".to_owned(),
+        0.0 => (metric.say)(0.0),
+        most => format!("≤ {}", (metric.say)(most)),
+    }
 }
 
 /// The metric's name, with the number that it hangs on.
