@@ -1775,7 +1775,7 @@ ahoy_balancer *ahoy_balancer_smooth_weighted_new(const ahoy_provider *provider);
  * @param provider frozen from here on; still the caller's to free
  * @return the balancer, or NULL where provider is NULL
  */
-AHOY_API ahoy_balancer *ahoy_balancer_new(const ahoy_provider *provider);
+AHOY_API AHOY_MUST_USE ahoy_balancer *ahoy_balancer_new(const ahoy_provider *provider);
 
 /**
  * Power of two choices, the recommended balancer; choose another for a reason below. Of two

@@ -36,6 +36,7 @@ pub unsafe extern "C" fn ahoy_balancer_smooth_weighted_new(
 /// @param provider frozen from here on; still the caller's to free
 /// @return the balancer, or NULL where provider is NULL
 #[unsafe(no_mangle)]
+#[must_use]
 pub unsafe extern "C" fn ahoy_balancer_new(provider: *const ahoy_provider) -> *mut ahoy_balancer {
     guard::value!(ptr::null_mut(), |provider: &ahoy_provider| make(provider, Algorithm::p2c()))
 }

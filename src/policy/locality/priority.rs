@@ -8,7 +8,7 @@
 //! Panic is the other half. Where all levels together are too ill to carry the load, to spare the
 //! ill ones is to crush the rest; and what looks ill may be the client's own network. A level in
 //! panic serves with all its endpoints. It is off unless a threshold is set: where every circuit is
-//! open, a caller is better served by an error at once than by a wait.
+//! open, a caller is better served by a short wait for a probe, and then by an error at once.
 
 use rand::{Rng, RngExt};
 
