@@ -1162,10 +1162,12 @@ typedef void (*ahoy_wire_fn)(void *user_data,
 
 /**
  * Puts the next bytes of a request's body into a buffer and returns an AHOY_BODY_ number; with
- * AHOY_BODY_DATA, length gets their number, from 1 to capacity, which is at least 65,536.
+ * AHOY_BODY_DATA, length gets their number, from 1 to capacity, which is at least 65,536. Less than
+ * half of the capacity is sent before the function is called again.
  *
- * Thread: the one that drives the call. That is the caller's for a blocking call; otherwise, and
- * also for streamed answers and HTTP/2, an I/O thread, which it must not block.
+ * Thread: the one that drives the call. That is the caller's for a blocking call, where it may
+ * wait: the call's limit is looked at between two pieces. Otherwise, and also for streamed answers
+ * and HTTP/2, it is an I/O thread, which it must not block.
  */
 typedef int32_t (*ahoy_body_fn)(void *user_data, uint8_t *buffer, size_t capacity, size_t *length);
 

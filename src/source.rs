@@ -6,6 +6,7 @@
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
 
 use crate::error::{Error, ErrorKind};
 
@@ -150,7 +151,8 @@ impl BodyReader {
             return Err(source.fail("body source could not be rewound"));
         }
         source.lock().touched = false;
-        Ok(AttemptBody { source: Arc::clone(source), turn, left: source.length })
+        let (source, left) = (Arc::clone(source), source.length);
+        Ok(AttemptBody { source, turn, left, gives_way: false })
     }
 }
 
@@ -181,6 +183,8 @@ pub struct AttemptBody {
     turn: u64,
     /// What is missing from the stated length.
     left: Option<u64>,
+    /// The last piece is sent, and limits and cancels have their look, before the next one is asked for.
+    gives_way: bool,
 }
 
 impl AttemptBody {
@@ -207,6 +211,10 @@ impl AttemptBody {
         if self.is_complete() {
             return Poll::Ready(None);
         }
+        if std::mem::take(&mut self.gives_way) {
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
         match self.begin_turn(cx) {
             ReadTurn::Own => {}
             ReadTurn::Waiting => return Poll::Pending,
@@ -217,15 +225,18 @@ impl AttemptBody {
             }
         }
         let mut buffer = vec![0; room];
+        let asked = Instant::now();
         match self.source.produce.produce(&mut buffer) {
             Produced::Data(count) if self.left.is_some_and(|left| count as u64 > left) => {
                 self.fail("body source gave more than its length")
             }
             Produced::Data(count) if (1..=room).contains(&count) => {
                 buffer.truncate(count);
-                if count < room / 2 {
+                let is_small = count < room / 2;
+                if is_small {
                     buffer.shrink_to_fit();
                 }
+                self.gives_way = is_small || asked.elapsed() >= QUICK;
                 self.left = self.left.map(|left| left - count as u64);
                 self.source.lock().touched = true;
                 Poll::Ready(Some(Ok(buffer)))
@@ -270,6 +281,10 @@ impl AttemptBody {
         }
     }
 }
+
+/// A function that hands out small pieces, or takes longer than this for one, may wait for the next: meanwhile nothing of
+/// its call would move. What fills its buffer at once has more at hand, and several pieces go to the socket together.
+const QUICK: Duration = Duration::from_millis(1);
 
 enum ReadTurn {
     Own,
@@ -331,8 +346,12 @@ mod tests {
         Arc::new(Source::new(Box::new(Script { answers, rewinds }), length))
     }
 
+    /// Polls it where it need not give way first.
     fn poll(reader: &mut AttemptBody) -> Poll<Option<Result<Vec<u8>, SourceFailure>>> {
-        reader.poll_piece(&mut Context::from_waker(Waker::noop()), 8)
+        let mut cx = Context::from_waker(Waker::noop());
+        let must_wait = reader.gives_way && !reader.is_complete();
+        assert!(!must_wait || reader.poll_piece(&mut cx, 8).is_pending());
+        reader.poll_piece(&mut cx, 8)
     }
 
     fn is_fault(polled: &Poll<Option<Result<Vec<u8>, SourceFailure>>>) -> bool {
@@ -391,13 +410,31 @@ mod tests {
     }
 
     #[test]
-    fn a_resume_wakes_whether_it_comes_before_or_after() {
-        struct Count(AtomicUsize);
-        impl Wake for Count {
-            fn wake(self: Arc<Self>) {
-                self.0.fetch_add(1, Ordering::SeqCst);
-            }
+    fn a_small_piece_is_sent_before_the_next_is_asked_for() {
+        let answers = [Produced::Data(8), Produced::Data(3), Produced::Data(8)];
+        let draw = source(&answers, None, false).hold().unwrap();
+        let mut reader = draw.reader().unwrap();
+        let count = Arc::new(Count(AtomicUsize::new(0)));
+        let waker = Waker::from(Arc::clone(&count));
+        let mut cx = Context::from_waker(&waker);
+        while !reader.gives_way {
+            assert!(reader.poll_piece(&mut cx, 8).is_ready());
         }
+        assert!(reader.poll_piece(&mut cx, 8).is_pending());
+        assert_eq!(count.0.load(Ordering::SeqCst), 1, "it is polled again at once");
+        assert!(reader.poll_piece(&mut cx, 8).is_ready());
+    }
+
+    struct Count(AtomicUsize);
+
+    impl Wake for Count {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
+    #[test]
+    fn a_resume_wakes_whether_it_comes_before_or_after() {
         let count = Arc::new(Count(AtomicUsize::new(0)));
         let waker = Waker::from(Arc::clone(&count));
         let mut cx = Context::from_waker(&waker);

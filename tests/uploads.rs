@@ -1,10 +1,11 @@
 //! Request bodies from a function: while they are sent, when it is not ready, and when an attempt fails.
 
 use std::collections::VecDeque;
+use std::io::Read;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ahoy::ffi::values::status::*;
 use support::*;
@@ -150,6 +151,54 @@ fn a_blocking_call_draws_on_its_callers_thread_and_others_on_an_io_thread() {
             assert_eq!(thread == thread::current().id(), !started, "{name}");
             assert_eq!(name.starts_with("ahoy-io-"), started);
         }
+    }
+}
+
+#[test]
+fn a_piece_has_left_before_a_function_that_waits_is_asked_for_the_next() {
+    for (client, length) in [(0, None), (0, Some(6)), (1, None), (1, Some(6))] {
+        let (saw, seen) = mpsc::channel();
+        let server = Scripted::new(move |_, peer| {
+            peer.head();
+            peer.until("one");
+            saw.send(()).unwrap();
+            peer.until("two");
+            peer.write("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n");
+            peer.sees_close();
+        });
+        let client = &clients(server.port())[client];
+        // What comes second is a reply to the first, as of a host that reads from a pipe.
+        let (seen, count) = (Mutex::new(seen), AtomicUsize::new(0));
+        let request = post().source(length, move || match count.fetch_add(1, Ordering::SeqCst) {
+            0 => data("one"),
+            1 => match seen.lock().unwrap().recv_timeout(SOON) {
+                Ok(()) => data("two"),
+                Err(_) => Said::Failed,
+            },
+            _ => Said::End,
+        });
+        assert_eq!(client.send(&request).unwrap().status, 200, "{length:?}");
+    }
+}
+
+#[test]
+fn a_function_that_takes_long_for_each_piece_outlasts_no_limit() {
+    for (client, length) in [(0, None), (0, Some(1 << 30)), (1, None), (1, Some(1 << 30))] {
+        let server = Scripted::new(|_, peer| {
+            peer.head();
+            let _ = peer.socket.read_to_end(&mut Vec::new());
+        });
+        let client = &clients(server.port())[client];
+        let begun = Instant::now();
+        let request = post().timeout_ms(200).source(length, move || {
+            thread::sleep(ms(5));
+            match begun.elapsed() < ms(3000) {
+                true => Said::Data(vec![b'x'; 65_536]),
+                false => Said::Failed,
+            }
+        });
+        let failure = client.send(&request).unwrap_err();
+        assert_eq!(failure.status, AHOY_E_DEADLINE, "{length:?}: {}", failure.message);
     }
 }
 

@@ -69,10 +69,12 @@ pub const AHOY_BODY_FAILED: i32 = 3;
 pub const AHOY_UNKNOWN_LENGTH: u64 = u64::MAX;
 
 /// Puts the next bytes of a request's body into a buffer and returns an AHOY_BODY_ number; with
-/// AHOY_BODY_DATA, length gets their number, from 1 to capacity, which is at least 65,536.
+/// AHOY_BODY_DATA, length gets their number, from 1 to capacity, which is at least 65,536. Less than
+/// half of the capacity is sent before the function is called again.
 ///
-/// Thread: the one that drives the call. That is the caller's for a blocking call; otherwise, and
-/// also for streamed answers and HTTP/2, an I/O thread, which it must not block.
+/// Thread: the one that drives the call. That is the caller's for a blocking call, where it may
+/// wait: the call's limit is looked at between two pieces. Otherwise, and also for streamed answers
+/// and HTTP/2, it is an I/O thread, which it must not block.
 pub type ahoy_body_fn = Option<
     unsafe extern "C-unwind" fn(
         user_data: *mut c_void,
