@@ -57,6 +57,38 @@ fn a_session_that_ends_unused_is_a_failed_dial() {
     }
 }
 
+/// Answers requests with 200, and ends the connection as told for one with a large head, as nginx does.
+fn answering_small_heads(socket: &mut TcpStream, end: &[u8]) {
+    let mut head = [0; 9];
+    while socket.read_exact(&mut head).is_ok() {
+        let length = u32::from_be_bytes([0, head[0], head[1], head[2]]);
+        let mut payload = vec![0; usize::try_from(length).unwrap()];
+        let is_head = socket.read_exact(&mut payload).is_ok() && head[3] == 1;
+        if is_head && length > 5000 {
+            let _ = socket.write_all(end);
+            let _ = socket.shutdown(Shutdown::Both);
+        } else if is_head {
+            let _ = socket.write_all(&frame(1, 5, head[8], &[0x88]));
+        }
+    }
+}
+
+#[test]
+fn a_request_for_which_peers_end_its_connection_opens_no_circuit() {
+    let _floor = crate::beside_others();
+    let taken = frame(7, 0, 0, &[0, 0, 0, 1, 0, 0, 0, 0xb]);
+    for end in [Vec::new(), taken] {
+        let server = peer(move |socket| answering_small_heads(socket, &end));
+        let (client, balancer) = client(&server, 5000);
+        let large = Request::new("GET", "/").header("x-large", &"x".repeat(10_000));
+        let failure = client.send(&large).unwrap_err();
+        assert_eq!(failure.status, AHOY_E_CONNECTION_LOST, "{}", failure.message);
+        assert!(failure.is_ambiguous && failure.attempt_count == 3, "{}", failure.message);
+        assert!(balancer.pick().is_ok(), "the circuit stays closed");
+        assert_eq!(client.get("/").unwrap().attempt_count, 1);
+    }
+}
+
 #[test]
 fn many_calls_make_no_more_than_three_dials_a_second() {
     let _floor = crate::beside_others();

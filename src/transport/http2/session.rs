@@ -50,6 +50,8 @@ pub(crate) struct Session {
     silent: Arc<AtomicBool>,
     /// An exchange got an answer over it.
     answered: AtomicBool,
+    /// An exchange got none, and the peer may have carried it out.
+    took_request: AtomicBool,
     opened_at: Instant,
     /// The peer sends without end what nothing comes of: its connection is ended, for a reset stream would not stop it.
     condemned: Arc<AtomicBool>,
@@ -77,6 +79,7 @@ impl Session {
             opening: Arc::default(),
             silent: Arc::default(),
             answered: AtomicBool::default(),
+            took_request: AtomicBool::default(),
             opened_at: Instant::now(),
             condemned: Arc::default(),
         });
@@ -130,17 +133,23 @@ impl Session {
     fn before_answer(&self, error: &h2::Error, sent: bool, alone: bool) -> Unanswered {
         let failure = self.cause(error).failure(sent);
         let unprocessed = failure.kind == FailureKind::RefusedStream && error.is_go_away();
-        let failure = match alone && (unprocessed || !sent) && self.ended_unused() {
+        if sent && !unprocessed {
+            // It may be this very request that the peer ends connections for, as one with too large a head: the next
+            // connection carries others.
+            self.took_request.store(true, Ordering::Relaxed);
+        }
+        let failure = match alone && self.ended_unused() {
             true => ended_unused(),
             false => failure,
         };
         Unanswered::new(failure, error)
     }
 
-    /// Whether it ended soon, before it answered anything.
+    /// Whether it ended soon, before it answered anything or took a request.
     pub(crate) fn ended_unused(&self) -> bool {
         let soon = self.opened_at.elapsed() < SOON;
-        soon && !self.answered.load(Ordering::Relaxed) && !self.is_open()
+        let used = [&self.answered, &self.took_request].iter().any(|it| it.load(Ordering::Relaxed));
+        soon && !used && !self.is_open()
     }
 
     /// Pings the peer now; one that is silent for a second loses the connection.
