@@ -1,6 +1,6 @@
 //! What went wrong in a TLS handshake, in words: the library's own texts name its types.
 
-use rustls::{AlertDescription as Alert, CertificateError as Certificate, Error};
+use rustls::{AlertDescription as Alert, CertificateError as Certificate, Error, OtherError};
 
 use super::trust::is_of_authority;
 
@@ -82,16 +82,34 @@ fn certificate(fault: &Certificate) -> String {
         other if is_of_authority(other) => {
             "certificate of an authority, not of a server: to be trusted, exactly this one must be added"
         }
+        Certificate::Other(OtherError(fault)) => rarer(fault.downcast_ref()),
         _ => "certificate not valid",
     };
     text.to_owned()
+}
+
+/// Faults that rustls has no name for.
+fn rarer(fault: Option<&webpki::Error>) -> &'static str {
+    match fault {
+        // As `openssl x509 -req` makes them where it is not told of extensions.
+        Some(webpki::Error::UnsupportedCertVersion) => {
+            "certificate of version 1, without a subject alternative name: it must be made with one"
+        }
+        Some(webpki::Error::NameConstraintViolation) => {
+            "certificate for a name that its issuer may not certify"
+        }
+        Some(webpki::Error::EndEntityUsedAsCa | webpki::Error::PathLenConstraintViolated) => {
+            "certificate by an issuer that is no authority"
+        }
+        _ => "certificate not valid",
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
 
-    use rustls::{InvalidMessage, OtherError, PeerMisbehaved};
+    use rustls::{InvalidMessage, PeerMisbehaved};
 
     use super::*;
 
@@ -113,6 +131,14 @@ mod tests {
             let is_word = |word: &str| !word.chars().skip(1).any(char::is_uppercase);
             assert!(text.split(' ').all(is_word) && !text.contains(['{', '(', '_']), "{text}");
         }
+    }
+
+    #[test]
+    fn a_certificate_without_extensions_is_told_what_it_lacks() {
+        let other = |fault| Certificate::Other(OtherError(Arc::new(fault)));
+        let text = certificate(&other(webpki::Error::UnsupportedCertVersion));
+        assert!(text.contains("without a subject alternative name"), "{text}");
+        assert_eq!(certificate(&other(webpki::Error::BadDer)), "certificate not valid");
     }
 
     #[test]
