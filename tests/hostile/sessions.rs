@@ -223,10 +223,13 @@ fn interim_answers_of_http2_are_bounded() {
         await_head(socket);
         while socket.write_all(&interim).is_ok() {}
     });
-    let (client, _) = client(&server, 8000);
+    let (client, balancer) = client(&server, 8000);
     let failure = client.get("/").unwrap_err();
     assert_eq!(failure.status, AHOY_E_PROTOCOL, "{}", failure.message);
     assert!(failure.message.contains("answer's head above 262144 bytes"), "{}", failure.message);
+    assert!(balancer.pick().is_ok(), "the circuit stays closed");
+    let again = client.get("/").unwrap_err();
+    assert_eq!(again.status, AHOY_E_PROTOCOL, "{}", again.message);
 }
 
 #[test]

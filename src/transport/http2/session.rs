@@ -312,6 +312,7 @@ pub(crate) async fn exchange(
         Ok(head) => head,
         Err(_) if answer.bound_met => {
             session.condemned.store(true, Ordering::Relaxed);
+            session.took_request.store(true, Ordering::Relaxed);
             let detail = format!("answer's head above {MAX_HEAD} bytes");
             return Err(Failure::sent(FailureKind::Unacceptable, detail).into());
         }
