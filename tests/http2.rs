@@ -8,7 +8,7 @@ use std::net::{Shutdown, TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, mpsc};
+use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use std::time::Instant;
 
@@ -165,7 +165,7 @@ fn why_a_connection_closed_is_counted() {
 #[test]
 fn a_trace_tells_heads_and_frames_and_no_packed_secret() {
     let Some(server) = Nghttpd::start("trace", None, &[]) else { return };
-    let told = Arc::new(std::sync::Mutex::new(Vec::new()));
+    let told = Arc::new(Mutex::new(Vec::new()));
     let kept = Arc::clone(&told);
     let client = speaking(&round_robin(&[server.port]), AHOY_HTTP2_PRIOR_KNOWLEDGE)
         .header("Authorization", "hush")
@@ -217,7 +217,7 @@ fn bodies_go_both_ways_piece_by_piece() {
         assert_eq!(given_up.exactly(5), "xxxxx");
         drop(given_up);
         for length in [Some(1_500_000), None] {
-            let pieces = std::sync::Mutex::new(vec![vec![b'b'; 500_000], vec![b'a'; 1_000_000]]);
+            let pieces = Mutex::new(vec![vec![b'b'; 500_000], vec![b'a'; 1_000_000]]);
             let request = Request::new("POST", "/")
                 .streamed()
                 .source(length, move || pieces.lock().unwrap().pop().map_or(Said::End, Said::Data));
@@ -546,6 +546,67 @@ fn a_post_that_a_server_going_away_has_not_taken_is_repeated_whatever_its_reason
                 assert_eq!(outcome.unwrap().attempt_count, 2, "reason {reason}");
                 assert_eq!(requests.load(Ordering::SeqCst), 3, "reason {reason}");
             }
+        }
+    }
+}
+
+/// A server of eight streams at once. Its first four connections go away a moment after their eighth request, of which they
+/// have taken the first alone, and answer what they have taken a while after they were opened; the others answer at once.
+fn tidying_server() -> u16 {
+    const MAX_CONCURRENT_STREAMS_8: &[u8] = b"\0\x03\0\0\0\x08";
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    thread::spawn(move || {
+        for (number, socket) in listener.incoming().flatten().enumerate() {
+            thread::spawn(move || {
+                frame(&socket, SETTINGS, 0, 0, MAX_CONCURRENT_STREAMS_8);
+                let (held, answers_at_once) = (Mutex::new(Vec::new()), AtomicBool::new(number > 3));
+                let answer = |stream| {
+                    frame(&socket, HEADERS, END_HEADERS | END_STREAM, stream, STATUS_200);
+                };
+                thread::scope(|scope| {
+                    scope.spawn(|| {
+                        thread::sleep(ms(200));
+                        let mut held = held.lock().unwrap();
+                        answers_at_once.store(true, Ordering::SeqCst);
+                        held.drain(..).for_each(answer);
+                    });
+                    each_request(&socket, |stream| {
+                        let mut held = held.lock().unwrap();
+                        if answers_at_once.load(Ordering::SeqCst) {
+                            return answer(stream);
+                        }
+                        held.push(stream);
+                        if held.len() == 8 {
+                            held.truncate(1);
+                            // Until then the other calls wait for a stream.
+                            thread::sleep(ms(50));
+                            go_away(&socket, held[0], 0);
+                        }
+                    });
+                });
+            });
+        }
+    });
+    port
+}
+
+#[test]
+fn requests_that_a_server_going_away_has_not_taken_do_not_say_that_it_could_not_be_connected_to() {
+    for _ in 0..6 {
+        let balancer = round_robin(&[tidying_server()]);
+        let client = speaking(&balancer, AHOY_HTTP2_PRIOR_KNOWLEDGE)
+            .tries(20)
+            .without_retry_budget()
+            .build();
+        let post = Request::new("POST", "/").timeout_ms(20_000);
+        // More than there are streams, and few enough for one I/O thread, which others of these tests need.
+        let calls: Vec<_> = (0..24).map(|_| client.start(&post).unwrap()).collect();
+        for call in calls {
+            let answer = call.end().unwrap();
+            assert_eq!(answer.status, 200);
+            let is_unmet = |attempt: &Attempt| attempt.detail.contains("before it answered");
+            assert!(!answer.attempts.iter().any(is_unmet), "{:?}", answer.attempts);
         }
     }
 }

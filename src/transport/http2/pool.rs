@@ -54,7 +54,6 @@ struct State {
 
 struct PooledSession {
     session: Arc<Session>,
-    streams: usize,
     retires: Instant,
     idle_since: Instant,
     used: bool,
@@ -65,7 +64,7 @@ struct PooledSession {
 impl PooledSession {
     /// One more exchange uses it; whether it is not the first.
     fn begin(&mut self) -> bool {
-        self.streams += 1;
+        self.session.stream_begins();
         let reused = std::mem::replace(&mut self.used, true);
         match (std::mem::take(&mut self.rests), reused) {
             (true, _) => self.session.traffic().is_used_again(),
@@ -77,13 +76,17 @@ impl PooledSession {
 
     /// One exchange less does.
     fn end(&mut self) {
-        self.streams -= 1;
         self.idle_since = Instant::now();
         self.rest();
     }
 
+    /// Whether no exchange uses it.
+    fn is_free(&self) -> bool {
+        self.session.streams() == 0
+    }
+
     fn rest(&mut self) {
-        if self.streams == 0 && !std::mem::replace(&mut self.rests, true) {
+        if self.is_free() && !std::mem::replace(&mut self.rests, true) {
             self.session.traffic().is_shared_by_none();
         }
     }
@@ -100,7 +103,7 @@ impl PooledSession {
         match () {
             () if awaited => None,
             () if now >= self.retires => Some(CloseReason::Age),
-            () if self.streams == 0 && idle >= idle_timeout => Some(CloseReason::Idle),
+            () if self.is_free() && idle >= idle_timeout => Some(CloseReason::Idle),
             () => None,
         }
     }
@@ -168,7 +171,7 @@ impl H2Pool {
             drop(state);
             return Acquire::Http1;
         }
-        if retired.iter().any(|pooled| pooled.streams == 0 && pooled.session.ended_unused()) {
+        if retired.iter().any(|pooled| pooled.is_free() && pooled.session.ended_unused()) {
             self.note_unused(now);
         }
         let acquire = match choice {
@@ -237,7 +240,8 @@ impl H2Pool {
 
     /// A stream of the first of these connections that has one.
     fn free_slot(self: &Arc<Self>, sessions: &mut [PooledSession]) -> Option<StreamSlot> {
-        let free = |pooled: &&mut PooledSession| pooled.streams < pooled.session.max_streams();
+        let free =
+            |pooled: &&mut PooledSession| pooled.session.streams() < pooled.session.max_streams();
         let pooled = sessions.iter_mut().find(free)?;
         let reused = pooled.begin();
         let session = Arc::clone(&pooled.session);
@@ -341,17 +345,16 @@ impl StreamSlot {
         &self.session
     }
 
-    /// Whether no other exchange uses the connection, as far as it is known.
+    /// Whether no other exchange uses the connection, whether or not it takes new streams.
     pub(crate) fn is_only(&self) -> bool {
-        let state = self.pool.lock();
-        let own = |pooled: &&PooledSession| Arc::ptr_eq(&pooled.session, &self.session);
-        state.sessions.iter().find(own).is_none_or(|pooled| pooled.streams <= 1)
+        self.session.streams() <= 1
     }
 }
 
 impl Drop for StreamSlot {
     fn drop(&mut self) {
         let mut state = self.pool.lock();
+        self.session.stream_ends();
         let own = |pooled: &&mut PooledSession| Arc::ptr_eq(&pooled.session, &self.session);
         if let Some(pooled) = state.sessions.iter_mut().find(own) {
             pooled.end();
@@ -375,8 +378,8 @@ impl Dial {
 
     pub(crate) fn connected(mut self, session: Arc<Session>, retires: Instant) {
         let idle_since = Instant::now();
-        let (streams, used, rests) = (0, false, false);
-        let pooled = PooledSession { session, streams, retires, idle_since, used, rests };
+        let (used, rests) = (false, false);
+        let pooled = PooledSession { session, retires, idle_since, used, rests };
         self.end(|state| {
             state.failure = None;
             state.sessions.push(pooled);

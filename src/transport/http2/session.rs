@@ -6,7 +6,7 @@
 
 use std::future::Future;
 use std::pin::{Pin, pin};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
@@ -48,6 +48,8 @@ pub(crate) struct Session {
     opening: Arc<Notify>,
     /// The peer did not answer a PING in time.
     silent: Arc<AtomicBool>,
+    /// Exchanges that hold a stream of it, also once it takes no new ones any more.
+    streams: AtomicUsize,
     /// An exchange got an answer over it.
     answered: AtomicBool,
     /// An exchange got none, and the peer may have carried it out.
@@ -78,6 +80,7 @@ impl Session {
             doubt: Arc::default(),
             opening: Arc::default(),
             silent: Arc::default(),
+            streams: AtomicUsize::default(),
             answered: AtomicBool::default(),
             took_request: AtomicBool::default(),
             opened_at: Instant::now(),
@@ -108,6 +111,21 @@ impl Session {
     /// left, so that the peer never sees one too many.
     pub(crate) fn max_streams(&self) -> usize {
         self.sender.current_max_send_streams()
+    }
+
+    /// How many exchanges hold a stream.
+    pub(crate) fn streams(&self) -> usize {
+        self.streams.load(Ordering::Relaxed)
+    }
+
+    /// One more exchange holds a stream.
+    pub(crate) fn stream_begins(&self) {
+        self.streams.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// One exchange less does.
+    pub(crate) fn stream_ends(&self) {
+        self.streams.fetch_sub(1, Ordering::Relaxed);
     }
 
     /// Whether new streams can be opened: the connection stands and the peer is not going away.
