@@ -147,10 +147,10 @@ class Client extends EventEmitter {
     const request = asked.build();
     try {
       const submit = (tag) => check("ahoy_client_submit", client, request.pointer, queue.handle.pointer, tag);
-      const answered = await queue.await(submit, signal);
-      const response = new Response(answered, queue, signal);
+      const answer = await queue.await(submit, signal);
+      if (signal?.aborted) answer.free();
       signal?.throwIfAborted();
-      return response;
+      return new Response(answer, queue, signal);
     } catch (error) {
       if (this.balancer && NO_HOST.has(error.code)) this.balancer.missed();
       throw error;

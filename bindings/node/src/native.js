@@ -45,6 +45,9 @@ function threadEnd() {
     const found = {};
     const address = (free) => (found[free] ??= library.symbol(free, "void *"));
     return {
+      isolate,
+      address,
+      hook: add,
       add: (free, pointer) => add(isolate, address(free), pointer),
       remove: (free, pointer) => remove(isolate, address(free), pointer),
     };
@@ -64,10 +67,11 @@ const handles = new FinalizationRegistry(release);
 
 /** A handle of libahoy: freed once, at the latest when its object is collected or its thread ends. */
 class Handle {
-  constructor(pointer, free) {
+  /** `noted`: whether the thread's end knows of it. */
+  constructor(pointer, free, noted = false) {
     this.pointer = pointer;
     this.freeing = free;
-    atEnd?.add(free, pointer);
+    if (!noted) atEnd?.add(free, pointer);
     handles.register(this, { free, pointer }, this);
   }
 
@@ -95,6 +99,26 @@ function take(name, free, ...values) {
   const out = [null];
   check(name, ...values, out);
   return new Handle(out[0], free);
+}
+
+const RESPONSE = "ahoy_response_free";
+const responseFree = atEnd?.address(RESPONSE);
+
+/**
+ * The next completion of a queue, with its response or null; null where there is none. A worker that is terminated ends at
+ * the next call of a function of JavaScript: there is none here between the library's giving the response, which holds a
+ * connection, and the note that the thread's end is to free it. What the library gives at the very moment of the end is
+ * lost all the same, for koffi cannot write it any more.
+ */
+function nextCompletion(queue) {
+  const out = [null];
+  const err = [null];
+  if (native.ahoy_queue_next(queue, 0, out, err) !== 0) throw takeError(native, err[0]);
+  const completion = out[0];
+  if (!completion) return null;
+  const response = native.ahoy_completion_take_response(completion);
+  if (response && atEnd) atEnd.hook(atEnd.isolate, responseFree, response);
+  return { completion, response };
 }
 
 /** The text of an ahoy_text. */
@@ -162,4 +186,7 @@ function apply(name, pointer, settings) {
   }
 }
 
-module.exports = { Handle, apply, check, duration, flag, headerValue, koffi, milliseconds, native, sentValue, string, take, text };
+module.exports = {
+  Handle, RESPONSE, apply, check, duration, flag, headerValue, koffi, milliseconds, native, nextCompletion,
+  sentValue, string, take, text,
+};

@@ -1,7 +1,8 @@
 "use strict";
 
 const net = require("node:net");
-const { check, koffi, native, take } = require("./native.js");
+const { Answer } = require("./answer.js");
+const { check, koffi, native, nextCompletion, take } = require("./native.js");
 const { takeError } = require("./errors.js");
 const { onAbort } = require("./signal.js");
 
@@ -28,7 +29,6 @@ class Queue {
     this.waiting = new Map();
     this.tag = 0;
     this.onEvent = onEvent;
-    this.batch = new Array(BATCH).fill(null);
     const fd = fcntl(Number(native.ahoy_queue_fd(this.handle.pointer)), F_DUPFD_CLOEXEC, "int", 0);
     this.socket = new net.Socket({ fd, writable: false });
     this.begun = 0;
@@ -59,18 +59,18 @@ class Queue {
     if (this.line.length > 0) setImmediate(() => this.nextTurn());
   }
 
-  /** Begins something that completes on the queue: a promise of the response's pointer. */
+  /** Begins something that completes on the queue: a promise of its Answer, null where it is no call. */
   await(begin, signal) {
     return new Promise((resolve, reject) => {
       if (signal && signal.aborted) return reject(signal.reason);
       const tag = ++this.tag;
       begin(tag);
-      const waiter = { resolve, reject, stop: null };
+      const waiter = { resolve, reject, signal, stop: null };
       if (signal) {
         waiter.stop = onAbort(signal, () => {
           check("ahoy_queue_cancel", this.handle.pointer, tag);
           waiter.reject = () => {};
-          waiter.resolve = (pointer) => native.ahoy_response_free(pointer);
+          waiter.resolve = (answer) => answer?.free();
           reject(signal.reason);
         });
       }
@@ -103,25 +103,30 @@ class Queue {
 
   /** Hands out some; whether there may be more. */
   drainBatch() {
-    const count = [0];
-    check("ahoy_queue_next_batch", this.handle.pointer, 0, this.batch, BATCH, count);
-    for (let i = 0; i < Number(count[0]); i++) this.complete(this.batch[i]);
-    if (Number(count[0]) === BATCH || this.drainEvents()) return true;
-    this.hold();
-    return false;
+    for (let i = 0; i < BATCH; i++) {
+      const next = nextCompletion(this.handle.pointer);
+      if (next) {
+        this.complete(next);
+        continue;
+      }
+      if (this.drainEvents()) return true;
+      this.hold();
+      return false;
+    }
+    return true;
   }
 
-  complete(completion) {
+  complete({ completion, response }) {
     const tag = Number(native.ahoy_completion_tag(completion));
     const waiter = this.waiting.get(tag);
     this.waiting.delete(tag);
-    if (waiter) {
+    // A handle at once: the promise's reader has its turn when all completions are handed out.
+    const answer = response && new Answer(response, waiter?.signal);
+    if (!waiter) answer?.free();
+    else {
       if (waiter.stop) waiter.stop();
-      if (native.ahoy_completion_status(completion) === 0) {
-        waiter.resolve(native.ahoy_completion_take_response(completion));
-      } else {
-        waiter.reject(takeError(native, native.ahoy_completion_take_error(completion)));
-      }
+      if (native.ahoy_completion_status(completion) === 0) waiter.resolve(answer);
+      else waiter.reject(takeError(native, native.ahoy_completion_take_error(completion)));
     }
     native.ahoy_completion_free(completion);
   }

@@ -1,9 +1,8 @@
 "use strict";
 
 const { STATUS_CODES } = require("node:http");
-const { Handle, check, headerValue, native } = require("./native.js");
+const { check, headerValue, native } = require("./native.js");
 const { AhoyError, readAttempt } = require("./errors.js");
-const { onAbort } = require("./signal.js");
 
 const PIECE = 65536;
 
@@ -14,8 +13,8 @@ const scratch = Buffer.allocUnsafeSlow(PIECE);
 class Response {
   #handle;
 
-  constructor(pointer, queue, signal) {
-    const handle = new Answer(pointer, signal);
+  constructor(answer, queue, signal) {
+    const { pointer } = answer;
     this.status = native.ahoy_response_status(pointer);
     this.statusText = STATUS_CODES[this.status] || "";
     this.ok = this.status >= 200 && this.status < 300;
@@ -36,8 +35,8 @@ class Response {
       if (attempt) this.attempts.push(readAttempt(native, attempt));
     }
     this.bodyUsed = false;
-    this.#handle = handle;
-    this.pieces = read(handle, queue, signal);
+    this.#handle = answer;
+    this.pieces = read(answer, queue, signal);
     this.stream = null;
   }
 
@@ -141,29 +140,6 @@ class Response {
 
   async [Symbol.asyncDispose || Symbol.for("Symbol.asyncDispose")]() {
     await this.cancel();
-  }
-}
-
-const dropped = new FinalizationRegistry((stop) => stop());
-
-/** The library's answer, which the signal of its call frees: the exchange ends, also while nobody reads. */
-class Answer extends Handle {
-  #stop = null;
-
-  constructor(pointer, signal) {
-    super(pointer, "ahoy_response_free");
-    if (!signal || signal.aborted) return;
-    const self = new WeakRef(this);
-    this.#stop = onAbort(signal, () => self.deref()?.free());
-    dropped.register(this, this.#stop, this);
-  }
-
-  free() {
-    if (this.#stop) {
-      dropped.unregister(this);
-      this.#stop();
-    }
-    super.free();
   }
 }
 

@@ -215,6 +215,38 @@ test("9: a worker that ends with its client open leaves no descriptor", () => {
   }
 });
 
+test("9: a worker that is terminated while it hands out answers leaves no exchange", async () => {
+  // The worker stops at the first of its answers, when the others have come as well, wherever it is told of it.
+  const inside = `
+    const { Client } = require(${JSON.stringify(path.join(__dirname, "..", "src", "index.js"))});
+    const { parentPort, workerData: { host, go } } = require("node:worker_threads");
+    const client = new Client([host]);
+    const stop = () => {
+      parentPort.postMessage("in the midst");
+      Atomics.wait(go, 1, 0);
+    };
+    const signal = () => ({ aborted: false, throwIfAborted() {}, addEventListener() {}, removeEventListener: stop });
+    for (let i = 0; i < 20; i++) client.get("/drip?n=3000&ms=20", { signal: signal() }).then(stop);
+    parentPort.postMessage("sent");
+    Atomics.wait(go, 0, 0);`;
+  const before = await counts(hosts[0]);
+  const sent = async () => (await counts(hosts[0])).requests["/drip"] - (before.requests["/drip"] ?? 0);
+  const go = new Int32Array(new SharedArrayBuffer(8));
+  const worker = new Worker(inside, { eval: true, workerData: { host: hosts[0], go } });
+  const message = () => new Promise((resolve, reject) => worker.once("message", resolve).once("error", reject));
+  try {
+    await message();
+    await eventually(async () => (await sent()) === 20);
+    const stopped = message();
+    Atomics.store(go, 0, 1);
+    Atomics.notify(go, 0);
+    await stopped;
+  } finally {
+    await worker.terminate();
+  }
+  await eventually(async () => (await counts(hosts[0])).broken_off - before.broken_off === 20);
+});
+
 test("9: a child process gets no descriptor of a client", () => {
   const ended = program(
     `const { execFileSync } = require("node:child_process");
