@@ -483,6 +483,13 @@ class TestClient < Minitest::Test
     assert_includes error.message, "timeout"
   end
 
+  def test_the_hosts_of_a_configuration_are_replaced
+    made = client(nil, config: { hosts: [hosts[0]] })
+    assert_equal "http://#{hosts[0]}", made.get("/ok").endpoint
+    made.reconfigure("hosts" => [hosts[2]])
+    assert_equal "http://#{hosts[2]}", made.get("/ok").endpoint
+  end
+
   def test_events
     events = Queue.new
     made = client([hosts[1], hosts[0]], balancer: :round_robin, on_event: ->(event) { events << event && raise("not seen") })

@@ -49,6 +49,9 @@ module Ahoy
       Native.check(:ahoy_client_builder_on_event, builder, *Callbacks.events(on_event)) if on_event
       @live, @ended, @users = [Native.take(:ahoy_client_builder_build, :ahoy_client_free, builder)], [], {}.compare_by_identity
       @takes_paths = !(@balancer || base_url || (text && settings.slice("hosts", "provider", "base_url").first)).nil?
+    ensure
+      # It holds the balancer of `config` as well, which reconfigure may not replace then: the collector would come too late.
+      builder&.free
     end
 
     # Whether requests have paths; absolute URLs else.
