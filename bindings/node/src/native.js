@@ -14,7 +14,16 @@ function find() {
   return fs.existsSync(bundled) ? bundled : process.platform === "linux" ? SONAME : name;
 }
 
-const library = koffi.load(find());
+const library = load(find());
+
+/** The system's loader does not say what it sought. */
+function load(name) {
+  try {
+    return koffi.load(name);
+  } catch (error) {
+    throw new Error(`${name} cannot be loaded; AHOY_LIBRARY names another: ${error.message}`, { cause: error });
+  }
+}
 
 /**
  * The functions of libahoy; none of them is called so that it waits. They are declared at once (3 ms): koffi ends the

@@ -8,7 +8,7 @@ const path = require("node:path");
 const { after, before, test } = require("node:test");
 const { AhoyError, Balancer, Client } = require("../src/index.js");
 const { Response } = require("../src/response.js");
-const { counts, eventually, servers } = require("./support.js");
+const { counts, eventually, program, servers } = require("./support.js");
 
 let hosts;
 const made = [];
@@ -505,7 +505,6 @@ test("events, metrics, settings", async () => {
 });
 
 test("a listener of events may throw, and may close its client", () => {
-  const { program } = require("./support.js");
   const ended = program(
     `process.once("uncaughtException", (error) => process.stdout.write(error.message + " "));
      const client = new ahoy.Client([hosts[1]], { tries: 1 });
@@ -540,6 +539,13 @@ test("an answer's URL is the one that brought it", async () => {
   const [base, any] = [client(null, { baseURL: `http://${hosts[0]}/below` }), client(null, { options: { redirects: 2 } })];
   assert.equal(await url(base, "/ok?a=1"), `http://${hosts[0]}/below/ok?a=1`);
   assert.equal(await url(any, `http://${hosts[0]}/redirect?to=/ok`), `http://${hosts[0]}/ok`);
+});
+
+test("a library that cannot be loaded is named", () => {
+  const missing = path.join(os.tmpdir(), "no", "libahoy.so");
+  const ended = program("", hosts, { env: { AHOY_LIBRARY: missing } });
+  assert.equal(ended.status, 1);
+  assert.ok(ended.stderr.includes(`${missing} cannot be loaded; AHOY_LIBRARY names another`), ended.stderr);
 });
 
 test("ESM and CommonJS", async () => {
