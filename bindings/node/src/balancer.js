@@ -94,6 +94,11 @@ class Balancer {
   #holders = 1;
 
   constructor(hosts, { algorithm = "p2c", options, providerOptions, refresh } = {}) {
+    if (hosts instanceof Handle) {
+      this.handle = hosts;
+      this.provider = null;
+      return;
+    }
     const asked = typeof hosts === "function" ? hosts : null;
     if (asked) hosts = [];
     const isURL = typeof hosts === "string" && /^(?!https?:|unix:)[a-z0-9+]+:\/\//.test(hosts);
@@ -105,6 +110,11 @@ class Balancer {
     this.handle = new Handle(this.make(String(algorithm)), "ahoy_balancer_free");
     apply("ahoy_balancer_set", this.handle.pointer, options);
     if (asked) this.#source = new Source(this, asked, refresh);
+  }
+
+  /** The present one of a client that a configuration made. */
+  static ofClient(client) {
+    return new Balancer(take("ahoy_client_balancer", "ahoy_balancer_free", client));
   }
 
   /** The promise of the first list, while a function that was asked for it has not given it; else null. */
@@ -146,6 +156,7 @@ class Balancer {
 
   /** Replaces the list of hosts: for programs that watch a registry of their own. */
   replace(hosts) {
+    if (!this.provider) throw new AhoyError("the hosts are those of a configuration; reconfigure replaces them", "AHOY_E_UNSUPPORTED");
     const list = new Handle(native.ahoy_hosts_new(), "ahoy_hosts_free");
     eachHost(hosts, (host) => check("ahoy_hosts_add_host", list.pointer, host));
     check("ahoy_provider_list_replace", this.provider.pointer, list.pointer);

@@ -32,6 +32,8 @@ const channel = diagnostics.channel("ahoy:event");
  * gets the same.
  */
 class Client extends EventEmitter {
+  /** The balancer that the client was given, or that was made of its hosts; else null. */
+  #own;
   #handle;
   #queue;
   #tracing;
@@ -43,8 +45,7 @@ class Client extends EventEmitter {
     const builder = new Handle(native.ahoy_client_builder_new(), "ahoy_client_builder_free");
     const pointer = builder.pointer;
     const { balancer, timeout, attemptTimeout, connectTimeout, tries, headers, ca, cert, key, resilient } = options;
-    /** The balancer, or null for a client of absolute URLs. */
-    this.balancer =
+    this.#own =
       hosts === undefined || hosts === null || hosts instanceof Balancer
         ? hosts || null
         : new Balancer(hosts, { algorithm: balancer, options: options.balancerOptions, ...options.provider });
@@ -53,9 +54,9 @@ class Client extends EventEmitter {
     if (config !== undefined) {
       check("ahoy_client_builder_set_config", pointer, typeof config === "string" ? config : JSON.stringify(config));
     }
-    if (this.balancer) {
-      if (resilient) check("ahoy_balancer_use_resilient_profile", this.balancer.handle.pointer);
-      check("ahoy_client_builder_set_balancer", pointer, this.balancer.handle.pointer);
+    if (this.#own) {
+      if (resilient) check("ahoy_balancer_use_resilient_profile", this.#own.handle.pointer);
+      check("ahoy_client_builder_set_balancer", pointer, this.#own.handle.pointer);
     }
     if (resilient) check("ahoy_client_builder_use_resilient_profile", pointer);
     if (options.baseURL !== undefined) check("ahoy_client_builder_set_base_url", pointer, addressed("baseURL", options.baseURL));
@@ -81,6 +82,18 @@ class Client extends EventEmitter {
       builder.free();
     }
     if (hosts instanceof Balancer) hosts.hold();
+  }
+
+  /** The balancer, or null for a client of absolute URLs or a base URL; of `config` or a change the present one. */
+  get balancer() {
+    if (this.#own) return this.#own;
+    const client = this.#live();
+    try {
+      return Balancer.ofClient(client);
+    } catch (error) {
+      if (error.code !== "AHOY_E_UNSUPPORTED") throw error;
+      return null;
+    }
   }
 
   get(path, options) {
@@ -131,10 +144,10 @@ class Client extends EventEmitter {
   async #send(asked) {
     const { signal } = asked;
     signal?.throwIfAborted();
-    const first = this.balancer?.first;
+    const first = this.#own?.first;
     if (first || asked.draw) {
       asked.keep();
-      if (first) await listed(this.balancer, asked);
+      if (first) await listed(this.#own, asked);
       await asked.drawn();
     }
     const queue = this.#queue;
@@ -152,7 +165,7 @@ class Client extends EventEmitter {
       signal?.throwIfAborted();
       return new Response(answer, queue, signal);
     } catch (error) {
-      if (this.balancer && NO_HOST.has(error.code)) this.balancer.missed();
+      if (this.#own && NO_HOST.has(error.code)) this.#own.missed();
       throw error;
     } finally {
       request.free();
@@ -196,7 +209,7 @@ class Client extends EventEmitter {
     const handle = this.#handle;
     if (!handle) return;
     this.#handle = null;
-    this.balancer?.release();
+    this.#own?.release();
     check("ahoy_client_close", handle.pointer, 0);
     this.#queue.close();
     handle.free();

@@ -58,7 +58,7 @@ export interface ProviderOptions {
 /** Chooses an endpoint for each attempt. Clients that share one share its circuits. */
 export class Balancer {
   constructor(hosts: Hosts, options?: { algorithm?: string; options?: Settings } & ProviderOptions);
-  /** Replaces the list of hosts: for programs that watch a registry of their own. */
+  /** Replaces the list of hosts: for programs that watch a registry of their own. Not those of a client's `config`. */
   replace(hosts: Iterable<string | Host>): void;
   /** Asks the function for the hosts again; rejects with what it throws. */
   update(): Promise<void>;
@@ -180,6 +180,10 @@ export interface ClientEvent {
 /** Sends requests. It emits "event" when a circuit opens and the like. */
 export class Client extends EventEmitter {
   constructor(hosts?: Hosts | Balancer | null, options?: ClientOptions);
+  /**
+   * The balancer, or null for a client of absolute URLs or a base URL. Where `config` or `reconfigure` made it, it is the
+   * present one: after a change of it, ask again.
+   */
   readonly balancer: Balancer | null;
   fetch(path: string | URL, options?: RequestOptions): Promise<Response>;
   get(path: string | URL, options?: RequestOptions): Promise<Response>;

@@ -11,10 +11,11 @@ const OWN = new Set(["connection", "content-length", "transfer-encoding", "keep-
 
 /**
  * A dispatcher for undici and for Node's own fetch: `fetch("http://orders/1", { dispatcher: new Dispatcher(hosts) })`.
- * With hosts, the origin of a URL is not dialled. Without them, nothing is retried unless `tries` says so.
+ * With hosts, the origin of a URL is not dialled. Without them and a `config`, nothing is retried unless `tries` says so.
  */
 class Dispatcher extends EventEmitter {
   #client;
+  #balanced;
   #underWay = new Set();
   /** The promise of the end, once close() or destroy() was called; and what makes it true. */
   #ended = null;
@@ -23,10 +24,11 @@ class Dispatcher extends EventEmitter {
   /** The options are those of Client. */
   constructor(hosts, options = {}) {
     super();
-    const balanced = hosts !== undefined && hosts !== null;
+    const isConfigured = (hosts ?? options.config ?? null) !== null;
     // A caller that asks for a coding decodes it.
     const settings = { gzip: false, ...options.options };
-    this.#client = new Client(hosts, { ...(balanced ? {} : { tries: 1 }), ...options, options: settings });
+    this.#client = new Client(hosts, { ...(isConfigured ? {} : { tries: 1 }), ...options, options: settings });
+    this.#balanced = this.#client.balancer !== null;
   }
 
   /** Sends a request, and tells the handler of its answer, as undici has it; both of its kinds are served. */
@@ -34,11 +36,11 @@ class Dispatcher extends EventEmitter {
     const exchange = new Exchange(typeof handler.onRequestStart === "function" ? new Modern(handler) : new Classic(handler));
     if (this.#ended) {
       exchange.abort(new AhoyError("the dispatcher is closed", "AHOY_E_CLOSED"));
-      exchange.run(this.#client, options);
+      exchange.run(this.#client, this.#balanced, options);
       return true;
     }
     this.#underWay.add(exchange);
-    exchange.run(this.#client, options).finally(() => {
+    exchange.run(this.#client, this.#balanced, options).finally(() => {
       this.#underWay.delete(exchange);
       this.#endIfDone();
     });
@@ -96,13 +98,13 @@ class Exchange {
     this.open = null;
   }
 
-  async run(client, options) {
+  async run(client, balanced, options) {
     const { signal } = this.gone;
     let response;
     try {
       this.told.begin(this);
       signal.throwIfAborted();
-      response = await client.fetch(target(client, options), {
+      response = await client.fetch(target(balanced, options), {
         method: options.method, headers: fields(options.headers), body: options.body, signal,
         ...(options.headersTimeout ? { timeout: options.headersTimeout } : {}),
       });
@@ -191,9 +193,9 @@ class Modern {
   }
 }
 
-function target(client, { origin, path, query }) {
+function target(balanced, { origin, path, query }) {
   const asked = query ? withQuery(path, query) : path;
-  return client.balancer ? asked : new URL(asked, origin).href;
+  return balanced ? asked : new URL(asked, origin).href;
 }
 
 /** As undici writes it: each value of a list has a field of its own. */

@@ -415,6 +415,26 @@ test("balancers: own list, circuits, explanation", async () => {
   assert.throws(() => new Balancer(hosts, { algorithm: "best" }), RangeError);
 });
 
+test("the balancer of a client is the present one", async () => {
+  const c = client(null, { config: { hosts: [hosts[0]] } });
+  assert.equal(await (await c.get("/ok")).text(), "hello");
+  const before = c.balancer;
+  assert.match(before.explain(), new RegExp(hosts[0]));
+  assert.throws(() => before.replace(hosts), { code: "AHOY_E_UNSUPPORTED" });
+  await assert.rejects(before.update(), { code: "AHOY_E_UNSUPPORTED" });
+  c.reconfigure({ hosts: [hosts[2]] });
+  assert.equal((await c.get("/ok")).endpoint, `http://${hosts[2]}`);
+  assert.match(c.balancer.explain(), new RegExp(hosts[2]));
+  assert.match(before.explain(), new RegExp(hosts[0]));
+  assert.deepEqual(c.balancer.endpoints().map(({ url }) => url), [`http://${hosts[2]}`]);
+  assert.equal(client(null).balancer, null);
+  assert.equal(client(null, { baseURL: `http://${hosts[0]}` }).balancer, null);
+  const own = new Balancer(hosts);
+  assert.equal(client(own).balancer, own);
+  await c.close();
+  assert.throws(() => c.balancer, { code: "AHOY_E_CLOSED" });
+});
+
 test("a unix socket is a host by its path", async () => {
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), "ahoy-"));
   const place = path.join(folder, "socket");

@@ -119,6 +119,13 @@ test("whole URLs", async () => {
   await plain.close();
 });
 
+test("a configuration gives the hosts, and how often is tried", async () => {
+  const dispatcher = new Dispatcher(null, { config: { hosts: [hosts[0]], retry: { tries: 2 } } });
+  const answer = await fetch("http://orders/flaky?n=1&key=dispatcher", { dispatcher });
+  assert.equal(await answer.text(), "at last");
+  await dispatcher.close();
+});
+
 test("what a handler throws ends the exchange at the server", async () => {
   const before = (await counts(hosts[0])).broken_off;
   const error = await new Promise((resolve) => dispatcher.dispatch({ origin: "http://orders", method: "GET", path: "/drip?n=900&ms=5" }, {

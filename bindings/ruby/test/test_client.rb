@@ -490,6 +490,25 @@ class TestClient < Minitest::Test
     assert_equal "http://#{hosts[2]}", made.get("/ok").endpoint
   end
 
+  def test_the_balancer_of_a_client_is_the_present_one
+    made = client(nil, config: { hosts: [hosts[0]] })
+    assert_equal "hello", made.get("/ok").body
+    before = made.balancer
+    assert_includes before.explain, hosts[0]
+    made.reconfigure("hosts" => [hosts[2]])
+    assert_equal "http://#{hosts[2]}", made.get("/ok").endpoint
+    assert_includes made.balancer.explain, hosts[2]
+    assert_includes before.explain, hosts[0]
+    made.balancer.endpoints.each(&:drain)
+    assert_raises(Ahoy::NoEndpointsError) { made.get("/ok") }
+    assert_nil client(nil).balancer
+    assert_nil client(nil, base_url: "http://#{hosts[0]}").balancer
+    own = Ahoy::Balancer.new(hosts)
+    assert_same own, client(own).balancer
+    made.close
+    assert_raises(Ahoy::ClosedError) { made.balancer }
+  end
+
   def test_events
     events = Queue.new
     made = client([hosts[1], hosts[0]], balancer: :round_robin, on_event: ->(event) { events << event && raise("not seen") })

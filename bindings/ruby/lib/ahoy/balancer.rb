@@ -112,6 +112,13 @@ module Ahoy
 
     attr_reader :handle
 
+    # The present one of a client that a configuration made.
+    def self.of_client(client)
+      balancer = allocate
+      balancer.send(:take, client)
+      balancer
+    end
+
     # hosts: hosts, a block or callable that gives them, or a registry's URL such as "etcd://127.0.0.1:2379/web".
     # algorithm: :p2c, :round_robin, :random, :least_request, :maglev, :ring_hash, :rendezvous, :smooth_weighted,
     # :peak_ewma, "prequal:/path", or a callable from the number of candidates to an index.
@@ -162,6 +169,11 @@ module Ahoy
     end
 
     private
+
+    def take(client)
+      @unlisted, @unpicked = [], []
+      @handle = Native.take(:ahoy_client_balancer, :ahoy_balancer_free, client)
+    end
 
     def provider(hosts, options)
       if hosts.respond_to?(:call)

@@ -18,9 +18,6 @@ module Ahoy
       end
     end
 
-    # The balancer, or nil for a client of absolute URLs.
-    attr_reader :balancer
-
     # hosts: hosts such as "10.0.0.7:80", a callable that gives them, a registry's URL, or a Balancer; without it,
     # requests have absolute URLs. Times are in seconds. tries: attempts that a call may make, 1 for no retries.
     # options: any further setting by key, see docs/options.md. ca: PEM text to trust; cert: certificate and key.
@@ -52,6 +49,13 @@ module Ahoy
     ensure
       # It holds the balancer of `config` as well, which reconfigure may not replace then: the collector would come too late.
       builder&.free
+    end
+
+    # The balancer, or nil for a client of absolute URLs or a base URL; of `config` or a change the present one.
+    def balancer
+      @balancer || use { |handle| Balancer.of_client(handle) }
+    rescue UnsupportedError
+      nil
     end
 
     # Whether requests have paths; absolute URLs else.
