@@ -52,7 +52,7 @@ type Config struct {
 	// BalancerFunc chooses instead.
 	BalancerFunc BalancerFunc
 
-	// Timeout is the limit on a whole call, until its answer's head came. A context's deadline counts as well.
+	// Timeout is the limit on a whole call, until its answer's head came: 30 s unless set. A context's deadline counts as well.
 	Timeout time.Duration
 	// AttemptTimeout is the time after which a call looks elsewhere. It follows the service by default. Where it is set, it
 	// ends the body of an answer that brings nothing for so long as well, unless Options say otherwise by
