@@ -9,7 +9,7 @@ const { AhoyError, withStack } = require("./errors.js");
 const { Balancer } = require("./balancer.js");
 const { Queue } = require("./queue.js");
 const { Response } = require("./response.js");
-const { unlessAborted } = require("./signal.js");
+const { unlessAborted, until } = require("./signal.js");
 
 const OPTIONS = new Set([
   "config", "balancer", "baseURL", "timeout", "attemptTimeout", "connectTimeout", "tries", "headers", "ca", "cert", "key",
@@ -25,6 +25,8 @@ const CALL_OPTIONS = new Set([
 const NO_HOST = new Set(["AHOY_E_NO_ENDPOINTS", "AHOY_E_CONNECT", "AHOY_E_CONNECT_TIMEOUT", "AHOY_E_RESOLVE"]);
 /** For how long a call waits for the first list of a function, which a call's own limit shortens. */
 const WAIT = 30_000;
+/** Milliseconds in the units of a setting. */
+const UNITS = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
 const channel = diagnostics.channel("ahoy:event");
 
 /**
@@ -37,6 +39,8 @@ class Client extends EventEmitter {
   #handle;
   #queue;
   #tracing;
+  /** Ends what calls wait for before they are the library's. */
+  #closing = new AbortController();
 
   constructor(hosts, options = {}) {
     super();
@@ -145,11 +149,7 @@ class Client extends EventEmitter {
     const { signal } = asked;
     signal?.throwIfAborted();
     const first = this.#own?.first;
-    if (first || asked.draw) {
-      asked.keep();
-      if (first) await listed(this.#own, asked);
-      await asked.drawn();
-    }
+    if (first || asked.draw) await this.#prepare(asked, first);
     const queue = this.#queue;
     const turn = queue.turn();
     if (turn) {
@@ -170,6 +170,31 @@ class Client extends EventEmitter {
     } finally {
       request.free();
     }
+  }
+
+  /** Waits for the first list of hosts and for the request's body, within the limit of the call, which has the rest of it. */
+  async #prepare(asked, first) {
+    asked.keep();
+    const limit = asked.timeout === undefined ? this.#limit() : Number(milliseconds("timeout", asked.timeout));
+    const begun = performance.now();
+    const left = () => Math.max(limit - (performance.now() - begun), 1);
+    const late = () => new AhoyError(`the request's body has not come within the call's limit of ${limit} ms`, "AHOY_E_DEADLINE");
+    const signals = [asked.signal, this.#closing.signal];
+    try {
+      if (first) await until(signals, Infinity, null, (signal) => listed(this.#own, signal, limit));
+      if (asked.draw) await until(signals, left(), late, (signal) => asked.drawn(signal));
+    } catch (error) {
+      if (error === this.#closing.signal.reason) this.#live(); // an error for each call, for each has a stack of its own
+      throw error;
+    }
+    if (limit < Number.MAX_SAFE_INTEGER) asked.timeout = left();
+  }
+
+  /** The client's own limit on a call, in milliseconds. */
+  #limit() {
+    const { timeout } = this.settings();
+    const parts = [...timeout.matchAll(/([\d.]+)(ms|s|m|h)/g)];
+    return parts.length === 0 ? Infinity : parts.reduce((sum, [, count, unit]) => sum + count * UNITS[unit], 0);
   }
 
   /** Everything that the client counts, as text for Prometheus; docs/statistics.md has the names. */
@@ -209,6 +234,7 @@ class Client extends EventEmitter {
     const handle = this.#handle;
     if (!handle) return;
     this.#handle = null;
+    this.#closing.abort(new AhoyError("the client is closed", "AHOY_E_CLOSED"));
     this.#own?.release();
     check("ahoy_client_close", handle.pointer, 0);
     this.#queue.close();
@@ -230,8 +256,8 @@ function refuseUnknown(known, options, whose) {
 }
 
 /** Waits for the first list of a function, within the limits of a call. */
-async function listed(balancer, { signal, timeout }) {
-  const limit = timeout === undefined ? WAIT : Math.min(Number(milliseconds("timeout", timeout)), WAIT);
+async function listed(balancer, signal, most) {
+  const limit = Math.min(most, WAIT);
   let timer;
   const late = new Promise((_, reject) => {
     timer = setTimeout(() => reject(new Error(`it gave none within ${limit} ms`)), limit);
@@ -239,7 +265,7 @@ async function listed(balancer, { signal, timeout }) {
   try {
     await unlessAborted(signal, Promise.race([balancer.first, late]));
   } catch (error) {
-    if (signal && signal.aborted) throw signal.reason;
+    if (signal.aborted) throw signal.reason;
     balancer.missed();
     const message = `the function that gives the hosts failed: ${error && error.message}`;
     throw Object.assign(new AhoyError(message, "AHOY_E_DISCOVERY"), { retryable: true, cause: error });
@@ -295,9 +321,8 @@ class Asked {
   }
 
   /** Reads a body that is not in memory yet. */
-  async drawn() {
-    if (!this.draw) return;
-    this.content = await this.draw();
+  async drawn(signal) {
+    this.content = await this.draw(signal);
     this.draw = null;
   }
 
@@ -333,7 +358,7 @@ class Asked {
 /** A function whose promise is made once: a tracing may send again what was read. */
 function once(make) {
   let made;
-  return () => (made ??= make());
+  return (signal) => (made ??= make(signal));
 }
 
 function methodOf(options) {
@@ -346,7 +371,7 @@ function escaped(character) {
 }
 
 /** What is to be sent, in memory; of what has to be read to its end first, the function that does it. */
-function body({ body: given, json, signal }) {
+function body({ body: given, json }) {
   if (json !== undefined && given !== undefined && given !== null) throw new TypeError("a call has a body or json, and not both");
   if (json !== undefined) return { content: Buffer.from(serialized(json)), type: "application/json" };
   if (given === undefined || given === null) return {};
@@ -365,7 +390,7 @@ function body({ body: given, json, signal }) {
   if (typeof given[Symbol.asyncIterator] !== "function" && typeof given[Symbol.iterator] !== "function") {
     throw new TypeError(`a body is text, bytes or a stream, and not ${typeof given}; json sends a value`);
   }
-  return { draw: () => drawn(given, signal) };
+  return { draw: (signal) => drawn(given, signal) };
 }
 
 function isBytes(value) {
@@ -404,7 +429,7 @@ async function drawn(given, signal) {
   try {
     return await unlessAborted(signal, all());
   } catch (error) {
-    if (signal && signal.aborted) leave(given, iterator);
+    if (signal.aborted) leave(given, iterator);
     throw error;
   }
 }

@@ -131,7 +131,7 @@ export interface RequestOptions extends FetchOptions {
   method?: string;
   headers?: HeadersInput;
   params?: Record<string, string | number | boolean> | Iterable<readonly [string, string]> | URLSearchParams;
-  /** Streams are read to their end before anything is sent; the signal ends that too. */
+  /** Streams are read to their end before anything is sent; `timeout` and the signal end that too. */
   body?: Body | null;
   json?: unknown;
   /** Ends the call and its body: `AbortSignal.timeout(2000)` bounds both together. */

@@ -33,4 +33,23 @@ async function unlessAborted(signal, promise) {
   return Promise.race([promise, aborted]).finally(stop);
 }
 
-module.exports = { onAbort, unlessAborted };
+/** A timer of Node that is longer ends at once. */
+const LONGEST = 2 ** 31 - 1;
+
+/** Does something under a signal of its own, which aborts with any of others, and after a limit with what a function gives. */
+async function until(signals, limit, late, act) {
+  const own = new AbortController();
+  const stops = signals.filter(Boolean).map((signal) => {
+    if (signal.aborted) own.abort(signal.reason);
+    return onAbort(signal, () => own.abort(signal.reason));
+  });
+  const timer = limit <= LONGEST ? setTimeout(() => own.abort(late()), limit) : undefined;
+  try {
+    return await act(own.signal);
+  } finally {
+    clearTimeout(timer);
+    for (const stop of stops) stop();
+  }
+}
+
+module.exports = { onAbort, unlessAborted, until };

@@ -216,6 +216,27 @@ test("a body of another kind is refused, and not sent as something else", async 
   assert.equal(await (await c.post("/body", ["a", new Uint16Array([0x6262])])).text(), "abb");
 });
 
+test("a call's limit and the client's close end what is waited for before anything is sent", async () => {
+  const never = () => new Promise(() => {});
+  const stuck = async function* () { yield "a"; await never(); };
+  const late = { code: "AHOY_E_DEADLINE", timeout: true, message: /request's body has not come within .* 40 ms/ };
+  await assert.rejects(client().post("/body", stuck(), { timeout: 40 }), late);
+  await assert.rejects(client(hosts, { timeout: 40 }).post("/body", stuck()), late);
+  await assert.rejects(client(never, { timeout: 40 }).get("/ok"), { code: "AHOY_E_DISCOVERY", message: /none within 40 ms/ });
+  for (const [c, body] of [[client(), stuck], [client(never), () => null]]) {
+    const called = [c.post("/body", body()), c.post("/body", body())].map((call) => call.catch((error) => error));
+    await c.close();
+    const [one, other] = await Promise.all(called);
+    assert.deepEqual([one.code, other.code], ["AHOY_E_CLOSED", "AHOY_E_CLOSED"]);
+    assert.notEqual(one, other);
+  }
+  // What is left of the limit is the call's.
+  const slowly = (async function* () { await new Promise((resolve) => setTimeout(resolve, 30)); yield "a"; })();
+  const begun = performance.now();
+  await assert.rejects(client([hosts[0]]).post("/slow?ms=5000", slowly, { timeout: 300 }), { code: "AHOY_E_DEADLINE" });
+  assert.ok(performance.now() - begun < 5000);
+});
+
 test("a signal ends a body that is being drawn, and what draws it", async () => {
   const c = client([hosts[0]]);
   let left = false;
