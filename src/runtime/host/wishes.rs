@@ -91,7 +91,9 @@ mod tests {
             make(owner, move || served.lock().unwrap().push(name));
         };
         // No owner of another test has such an address.
-        (wish(1, "one, before"), wish(2, "two"), wish(1, "one"));
+        wish(1, "one, before");
+        wish(2, "two");
+        wish(1, "one");
         serve();
         assert_eq!(*served.lock().unwrap(), ["one", "two"]);
         serve();
