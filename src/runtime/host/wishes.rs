@@ -4,7 +4,7 @@
 //! run on that thread, so that such a wait is cut into slices as long as there may be a question of that kind.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::super::process::PerProcess;
@@ -35,14 +35,28 @@ pub fn expect() {
 /// `owner` wants `ask` to be done, in place of what it wanted before and is not done yet: that may have been answered
 /// otherwise meanwhile, where this is not.
 pub fn make(owner: usize, ask: impl FnOnce() + Send + 'static) {
-    let wishes = WISHES.get();
-    let mut all = wishes.all.lock().unwrap_or_else(PoisonError::into_inner);
-    let wish = Wish { owner, ask: Box::new(ask) };
-    match all.iter_mut().find(|wish| wish.owner == owner) {
-        Some(before) => *before = wish,
-        None => all.push(wish),
+    WISHES.get().put(Wish { owner, ask: Box::new(ask) });
+}
+
+impl Wishes {
+    fn put(&self, wish: Wish) {
+        let mut all = self.lock();
+        match all.iter_mut().find(|before| before.owner == wish.owner) {
+            Some(before) => *before = wish,
+            None => all.push(wish),
+        }
+        self.open.store(all.len(), Ordering::Release);
     }
-    wishes.open.store(all.len(), Ordering::Release);
+
+    fn take(&self) -> Vec<Wish> {
+        let mut all = self.lock();
+        self.open.store(0, Ordering::Release);
+        std::mem::take(&mut *all)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Wish>> {
+        self.all.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// Asks for what is wished for, on this thread, which is inside a library call of the host's.
@@ -51,9 +65,7 @@ pub fn serve() {
     if wishes.open.load(Ordering::Acquire) == 0 || callback::is_in_callback() {
         return;
     }
-    let all = std::mem::take(&mut *wishes.all.lock().unwrap_or_else(PoisonError::into_inner));
-    wishes.open.store(0, Ordering::Release);
-    all.into_iter().for_each(|wish| (wish.ask)());
+    wishes.take().into_iter().for_each(|wish| (wish.ask)());
 }
 
 /// Waits up to `timeout` by `wait`, and serves wishes meanwhile where there may be any.
@@ -85,18 +97,14 @@ mod tests {
 
     #[test]
     fn the_last_wish_of_an_owner_is_served() {
-        let served = Arc::new(Mutex::new(Vec::new()));
-        let wish = |owner, name| {
+        let (wishes, served) = (Wishes::default(), Arc::new(Mutex::new(Vec::new())));
+        for (owner, name) in [(1, "one, before"), (2, "two"), (1, "one")] {
             let served = Arc::clone(&served);
-            make(owner, move || served.lock().unwrap().push(name));
-        };
-        // No owner of another test has such an address.
-        wish(1, "one, before");
-        wish(2, "two");
-        wish(1, "one");
-        serve();
+            wishes.put(Wish { owner, ask: Box::new(move || served.lock().unwrap().push(name)) });
+        }
+        assert_eq!(wishes.open.load(Ordering::Acquire), 2);
+        wishes.take().into_iter().for_each(|wish| (wish.ask)());
         assert_eq!(*served.lock().unwrap(), ["one", "two"]);
-        serve();
-        assert_eq!(served.lock().unwrap().len(), 2);
+        assert!(wishes.take().is_empty());
     }
 }
