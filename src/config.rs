@@ -21,7 +21,7 @@ pub use crate::transport::{NameConfig, NameService};
 
 pub use algorithm::{Algorithm, PrequalProbing};
 pub(crate) use algorithm::{MOST_PROBE_ANSWERS, MOST_PROBES_AT_ONCE, MOST_PROBES_PER_CALL};
-pub use balancer::{BalancerConfig, HealthCheck, KeySource, Misfit, Subset, Zone};
+pub use balancer::{BalancerConfig, HealthCheck, KeySource, SettingError, Subset, Zone};
 
 /// How long an attempt may take whose limit is hard, where none is set: long for an answer, short beside the call's 30 s.
 pub const DEFAULT_ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -313,7 +313,7 @@ impl ClientConfig {
 
     /// Whether attempts carry headers that differ from one to the next.
     #[must_use]
-    pub const fn passes_on(&self) -> bool {
+    pub const fn adds_attempt_headers(&self) -> bool {
         self.deadline_header.is_some() || self.attempt_header.is_some() || self.trace.is_some()
     }
 
@@ -374,7 +374,7 @@ impl ClientConfig {
                 self.traces_in(self.attempt_header.as_ref()),
                 ("attempt_header", "is a header of traces, which take its place"),
             ),
-            (hammers, ("retry", HAMMERS)),
+            (hammers, ("retry", ENDLESS_RETRIES)),
         ];
         all_hold(&checks)
     }
@@ -384,7 +384,7 @@ impl ClientConfig {
 const TRACE_HEADERS: [&str; 2] = ["traceparent", "tracestate"];
 
 /// What is wrong with tries without number, wait or limit.
-pub const HAMMERS: &str = "unlimited tries need waits that last, or a limit on the call";
+pub const ENDLESS_RETRIES: &str = "unlimited tries need waits that last, or a limit on the call";
 
 /// One error for all checks that found a fault; each has a setting's name and what is wrong with
 /// it.

@@ -196,7 +196,7 @@ pub struct Endpoint {
 /// What is stated for few hosts, and derived for those in use.
 #[derive(Debug)]
 struct Details {
-    stated: Stated,
+    stated: HostProperties,
     url: Arc<str>,
     authority: String,
     server_name: String,
@@ -209,21 +209,22 @@ struct Details {
 
 /// The properties that most hosts leave out.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct Stated {
+struct HostProperties {
     zone: Option<Arc<str>>,
     priority: u32,
     authority: Option<String>,
     server_name: Option<String>,
 }
 
-static NOTHING: Stated = Stated { zone: None, priority: 0, authority: None, server_name: None };
+static NO_PROPERTIES: HostProperties =
+    HostProperties { zone: None, priority: 0, authority: None, server_name: None };
 
 impl Endpoint {
     /// Derives scheme, URL, authority and TLS name from `host`.
     #[must_use]
     pub fn new(host: Host) -> Self {
         let scheme = host.scheme.unwrap_or_else(|| Scheme::from_port(host.port));
-        let stated = Stated {
+        let stated = HostProperties {
             zone: host.zone.map(Into::into),
             priority: host.priority,
             authority: host.authority,
@@ -237,13 +238,13 @@ impl Endpoint {
             scheme,
             departed: AtomicBool::new(false),
         };
-        if stated != Stated::default() {
+        if stated != HostProperties::default() {
             endpoint.details.get_or_init(|| Box::new(endpoint.detailed(stated)));
         }
         endpoint
     }
 
-    fn detailed(&self, stated: Stated) -> Details {
+    fn detailed(&self, stated: HostProperties) -> Details {
         let is_unix = unix_path(&self.address).is_some();
         let url = match is_unix {
             true => self.address.to_string(),
@@ -279,13 +280,13 @@ impl Endpoint {
     }
 
     fn details(&self) -> &Details {
-        self.details.get_or_init(|| Box::new(self.detailed(Stated::default())))
+        self.details.get_or_init(|| Box::new(self.detailed(HostProperties::default())))
     }
 
     /// None where all is left out, whether it was derived yet or not.
-    fn stated(&self) -> Option<&Stated> {
+    fn stated(&self) -> Option<&HostProperties> {
         let stated = self.details.get().map(|details| &details.stated);
-        stated.filter(|stated| **stated != Stated::default())
+        stated.filter(|stated| **stated != HostProperties::default())
     }
 
     /// Address, port and scheme.
@@ -296,7 +297,7 @@ impl Endpoint {
 
     /// Of what [`Self::new`] would make the same.
     pub(crate) fn host(&self) -> Host {
-        let stated = self.stated().unwrap_or(&NOTHING).clone();
+        let stated = self.stated().unwrap_or(&NO_PROPERTIES).clone();
         Host {
             address: self.address.to_string(),
             port: self.port,
@@ -312,7 +313,7 @@ impl Endpoint {
     /// Whether [`Self::new`] would make the same of `host`.
     #[must_use]
     pub fn is_of(&self, host: &Host) -> bool {
-        let stated = self.stated().unwrap_or(&NOTHING);
+        let stated = self.stated().unwrap_or(&NO_PROPERTIES);
         self.identity() == host.identity()
             && self.weight() == host.weight
             && stated.zone.as_deref() == host.zone.as_deref()
@@ -457,18 +458,18 @@ impl Endpoint {
     }
 
     /// A handshake with the address begins.
-    pub fn address_greeted(&self, address: SocketAddr, now: Instant) {
-        self.change_addresses(now, |addresses| addresses.greeted(address, now));
+    pub fn address_handshake_began(&self, address: SocketAddr, now: Instant) {
+        self.change_addresses(now, |addresses| addresses.handshake_began(address, now));
     }
 
     /// A handshake with the address has succeeded.
-    pub fn address_greeted_back(&self, address: SocketAddr, now: Instant) {
-        self.change_addresses(now, |addresses| addresses.greeted_back(address));
+    pub fn address_handshake_succeeded(&self, address: SocketAddr, now: Instant) {
+        self.change_addresses(now, |addresses| addresses.handshake_succeeded(address));
     }
 
     /// A handshake with the address, which had `begun` then, has failed or was given up.
-    pub fn address_not_greeted_back(&self, address: SocketAddr, begun: Instant, now: Instant) {
-        self.change_addresses(now, |addresses| addresses.not_greeted_back(address, begun, now));
+    pub fn address_handshake_failed(&self, address: SocketAddr, begun: Instant, now: Instant) {
+        self.change_addresses(now, |addresses| addresses.handshake_failed(address, begun, now));
     }
 
     /// Locked for each connection, and for exchanges while an address is suspect.

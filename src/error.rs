@@ -7,9 +7,9 @@ use std::time::Duration;
 use http::Method;
 
 use crate::event::loggable;
-use crate::line::line;
 use crate::outcome::{AttemptLog, AttemptResult, CircuitNote, FailureKind, in_ms};
 use crate::response::Response;
+use crate::single_line::single_line;
 use crate::user_data::UserData;
 
 /// The kinds of errors; `ffi` gives each its number.
@@ -190,7 +190,7 @@ impl Error {
     /// An error outside a call, told in one line.
     #[must_use]
     pub fn new(kind: ErrorKind, message: impl AsRef<str>) -> Self {
-        Self { kind, message: line(message.as_ref()), call: None }
+        Self { kind, message: single_line(message.as_ref()), call: None }
     }
 
     /// A bad argument; the message names the parameter.
@@ -213,7 +213,7 @@ impl Error {
     /// several.
     #[must_use]
     pub fn of_faults(kind: ErrorKind, faults: &[(String, String)]) -> Self {
-        let told = |(name, fault): &(String, String)| line(format!("{name}: {fault}"));
+        let told = |(name, fault): &(String, String)| single_line(format!("{name}: {fault}"));
         let message = faults.iter().map(told).collect::<Vec<_>>().join("\n");
         Self { kind, message, call: None }
     }
@@ -221,7 +221,7 @@ impl Error {
     /// A call's end without a response. `reason` is what the attempts do not tell; it may be empty.
     #[must_use]
     pub fn of_call(kind: ErrorKind, reason: &str, story: CallReport) -> Self {
-        let message = tell(kind.name(), &line(reason), &story);
+        let message = tell(kind.name(), &single_line(reason), &story);
         Self { kind, message, call: Some(Box::new(story)) }
     }
 

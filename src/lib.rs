@@ -9,7 +9,7 @@
 //! client/                                the way of one request (start with client/attempt.rs)
 //! discovery/ transport/ runtime/ config options   what touches the world
 //! policy/                                decisions: no clock, no I/O, no lock, no randomness of its own
-//! endpoint host line request source response outcome error  plain data
+//! endpoint host single_line request body_source response outcome error  plain data
 //! ```
 
 #![cfg_attr(
@@ -18,6 +18,7 @@
 )]
 
 pub mod balancer;
+pub mod body_source;
 pub mod client;
 pub mod config;
 pub mod criticality;
@@ -28,7 +29,6 @@ pub mod error;
 pub mod event;
 pub mod ffi;
 pub mod host;
-pub mod line;
 pub mod options;
 pub mod outcome;
 pub mod phase;
@@ -36,7 +36,7 @@ pub mod policy;
 pub mod request;
 pub mod response;
 pub mod runtime;
-pub mod source;
+pub mod single_line;
 pub mod statistics;
 pub mod transport;
 pub mod user_data;

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::line::line;
 use crate::phase::{ConnectionInfo, Phases};
+use crate::single_line::single_line;
 
 /// Why an attempt brought no answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -69,13 +69,13 @@ impl Failure {
     /// A failure before any byte of the request was sent.
     #[must_use]
     pub fn unsent(kind: FailureKind, detail: impl Into<String>) -> Self {
-        Self { kind, sent: false, detail: line(detail) }
+        Self { kind, sent: false, detail: single_line(detail) }
     }
 
     /// A failure after bytes of the request were sent.
     #[must_use]
     pub fn sent(kind: FailureKind, detail: impl Into<String>) -> Self {
-        Self { kind, sent: true, detail: line(detail) }
+        Self { kind, sent: true, detail: single_line(detail) }
     }
 }
 

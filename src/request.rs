@@ -9,10 +9,10 @@ use http::header::InvalidHeaderValue;
 use http::uri::Authority;
 use http::{Extensions, HeaderMap, HeaderName, HeaderValue, Method, header};
 
+use crate::body_source::BodySource;
 use crate::criticality::Criticality;
 use crate::endpoint::without_brackets;
 use crate::error::Error;
-use crate::source::Source;
 use crate::user_data::UserData;
 
 /// One request, independent of where it will go.
@@ -28,7 +28,7 @@ pub struct Request {
     /// The body; empty for none.
     pub body: Bytes,
     /// What the body is drawn from instead, while it is sent.
-    pub source: Option<Arc<Source>>,
+    pub source: Option<Arc<BodySource>>,
     /// Hand the answer over with its head; its body is read piece by piece.
     pub streamed: bool,
     /// How long a streamed body's next piece may take; `None` takes the client's limit on one

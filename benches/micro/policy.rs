@@ -13,12 +13,12 @@ use std::time::{Duration, Instant};
 
 use ahoy::balancer::Balancer;
 use ahoy::balancer::pick::attempted::Attempted;
-use ahoy::balancer::pick::terms::Terms;
+use ahoy::balancer::pick::constraints::PickConstraints;
 use ahoy::config::{Algorithm, BalancerConfig};
 use ahoy::discovery::Provider;
 use ahoy::endpoint::Host;
 use ahoy::outcome::Verdict;
-use ahoy::policy::{AttemptOutcome, Evidence, LoadModel, P2c};
+use ahoy::policy::{AttemptOutcome, LoadModel, Observation, P2c};
 use ahoy::runtime::clock;
 
 const FEW: usize = 1_000;
@@ -92,12 +92,12 @@ fn balancer(algorithm: Algorithm, count: usize) -> (Arc<Balancer>, Arc<Prepared>
 /// no endpoint admits.
 fn attempt(balancer: &Balancer) -> bool {
     let now = clock::now();
-    let Ok(lease) = balancer.lease(Attempted::NONE, None, Terms::ANY, now) else {
+    let Ok(lease) = balancer.lease(Attempted::NONE, None, PickConstraints::ANY, now) else {
         return false;
     };
     let end = clock::now();
-    let evidence = Evidence::new(Verdict::Success, end.saturating_duration_since(now));
-    lease.settle(&evidence, &AttemptOutcome::Answered { status: 200 }, end);
+    let observation = Observation::new(Verdict::Success, end.saturating_duration_since(now));
+    lease.settle(&observation, &AttemptOutcome::Answered { status: 200 }, end);
     true
 }
 

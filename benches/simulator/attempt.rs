@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use ahoy::outcome::{Class, FailureKind, Verdict};
 use ahoy::policy::{
-    AttemptOutcome, Decision, Evidence, Facts, Left, Limiter, Permit, ProbeEligibility, blamed,
-    class, verdict,
+    AttemptOutcome, Decision, Facts, Limiter, Observation, Permit, ProbeEligibility, RaceEnd,
+    blamed, class, verdict,
 };
 use rand::RngExt;
 
@@ -228,12 +228,14 @@ impl World<'_> {
         client.members[member as usize].heard(answered, flight.lease.late, now);
         let blamed = match self.rules.limit_kind {
             LimitKind::Hard => *ended,
-            LimitKind::Soft | LimitKind::Follows => blamed(*ended, Left::Ended, flight.lease.late),
+            LimitKind::Soft | LimitKind::Follows => {
+                blamed(*ended, RaceEnd::Ended, flight.lease.late)
+            }
         };
-        let mut evidence = Evidence::new(verdict(&blamed), Duration::from_nanos(took));
-        evidence.late = flight.lease.late;
+        let mut observation = Observation::new(verdict(&blamed), Duration::from_nanos(took));
+        observation.late = flight.lease.late;
         let was_rotating = client.members[member as usize].rotating;
-        client.settle(flight.lease, &evidence, flight.limit, (now, clock));
+        client.settle(flight.lease, &observation, flight.limit, (now, clock));
         if was_rotating && !client.members[member as usize].rotating {
             self.plan_check(number, member);
         }
@@ -329,10 +331,10 @@ impl World<'_> {
         overdue.is_late_since(now / MS);
         client.members[member as usize].is_overdue = true;
         let took = Duration::from_nanos(now - flight.lease.began);
-        let mut evidence = Evidence::new(Verdict::Failure, took);
-        evidence.late = true;
+        let mut observation = Observation::new(Verdict::Failure, took);
+        observation.late = true;
         let was_rotating = client.members[member as usize].rotating;
-        client.settle(flight.lease, &evidence, flight.limit, (now, clock));
+        client.settle(flight.lease, &observation, flight.limit, (now, clock));
         if was_rotating && !client.members[member as usize].rotating {
             self.plan_check(number, member);
         }

@@ -10,9 +10,9 @@ use std::time::Duration;
 
 use ahoy::outcome::Verdict;
 use ahoy::policy::{
-    BreakerConfig, Budget, CopyRecord, Evidence, FAILURE_REMEMBERED, Known, Latencies,
-    LeastRequest, Limiter, LoadModel, LoadOutcome, MOST_ASKED, P2c, Permit, ProbeEligibility,
-    Random, Ratio, RoundRobin, Throttle, Watched, may_pass_over,
+    BreakerConfig, Budget, CopyRecord, FAILURE_REMEMBERED, Latencies, LatencyEstimate,
+    LeastRequest, Limiter, LoadModel, LoadOutcome, MOST_ASKED, Observation, P2c, Permit,
+    ProbeEligibility, Random, Ratio, RoundRobin, Throttle, Watched, may_pass_over,
 };
 use rand::Rng;
 
@@ -111,8 +111,8 @@ impl Client {
     }
 
     /// What is known of how long answers take.
-    pub(crate) fn known(&self, (now, clock): (Nanos, Clock)) -> Known {
-        Known::new(self.p99.read_any(&self.answers, clock.at(now)))
+    pub(crate) fn known(&self, (now, clock): (Nanos, Clock)) -> LatencyEstimate {
+        LatencyEstimate::new(self.p99.read_any(&self.answers, clock.at(now)))
     }
 
     /// What half of the answers take.
@@ -293,17 +293,17 @@ impl Client {
     pub(crate) fn settle(
         &mut self,
         lease: Lease,
-        evidence: &Evidence,
+        observation: &Observation,
         limit: Nanos,
         at: (Nanos, Clock),
     ) {
-        self.finish(&lease, at.0, ending(evidence, limit));
+        self.finish(&lease, at.0, ending(observation, limit));
         let Some(permit) = lease.permit else { return };
         let wants_trip =
-            self.change(lease.member, |it, draws| it.settle(permit, evidence, at, draws));
+            self.change(lease.member, |it, draws| it.settle(permit, observation, at, draws));
         let floor = self.breaker.as_ref().map_or(0, |config| config.min_closed as usize);
         if wants_trip && self.rotating > floor {
-            self.change(lease.member, |it, draws| it.trip(evidence, at, draws));
+            self.change(lease.member, |it, draws| it.trip(observation, at, draws));
         }
     }
 
@@ -370,8 +370,8 @@ impl Client {
             return;
         };
         let verdict = if well { Verdict::Success } else { Verdict::Failure };
-        let evidence = Evidence::new(verdict, Duration::ZERO);
-        let _ = self.change(member, |it, draws| it.settle(permit, &evidence, at, draws));
+        let observation = Observation::new(verdict, Duration::ZERO);
+        let _ = self.change(member, |it, draws| it.settle(permit, &observation, at, draws));
     }
 
     /// Changes a member, and the count of those in rotation with it.
@@ -403,13 +403,14 @@ impl Times {
 }
 
 /// Maps a verdict to a load update, as the library's leases do.
-fn ending(evidence: &Evidence, limit: Nanos) -> LoadOutcome {
-    match evidence.verdict {
+fn ending(observation: &Observation, limit: Nanos) -> LoadOutcome {
+    match observation.verdict {
         Verdict::Success => LoadOutcome::Success,
         Verdict::Neutral => LoadOutcome::Neutral,
-        Verdict::Failure | Verdict::Throttled | Verdict::Unreachable => {
-            LoadOutcome::Failure { limit: Duration::from_nanos(limit), hint: evidence.retry_after }
-        }
+        Verdict::Failure | Verdict::Throttled | Verdict::Unreachable => LoadOutcome::Failure {
+            limit: Duration::from_nanos(limit),
+            hint: observation.retry_after,
+        },
     }
 }
 

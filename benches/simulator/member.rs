@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use ahoy::outcome::{Transition, Verdict};
 use ahoy::policy::{
-    Breaker, BreakerConfig, CircuitState, Evidence, HostLoad, LoadModel, LoadOutcome, Overdue,
+    Breaker, BreakerConfig, CircuitState, HostLoad, LoadModel, LoadOutcome, Observation, Overdue,
     Permit, ProbeEligibility, ProbePace,
 };
 use rand::Rng;
@@ -119,15 +119,15 @@ impl Member {
     pub(crate) fn settle(
         &mut self,
         permit: Permit,
-        evidence: &Evidence,
+        observation: &Observation,
         at: (Nanos, Clock),
         rng: &mut impl Rng,
     ) -> bool {
-        if !matches!(evidence.verdict, Verdict::Success | Verdict::Neutral) {
+        if !matches!(observation.verdict, Verdict::Success | Verdict::Neutral) {
             self.failed_at = Some(at.0);
         }
         let now = at.1.at(at.0);
-        let settled = self.breaker.as_mut().map(|it| it.settle(permit, evidence, now, rng));
+        let settled = self.breaker.as_mut().map(|it| it.settle(permit, observation, now, rng));
         if settled.is_some_and(|it| it.transition == Some(Transition::Closed)) {
             self.pace.forget();
         }
@@ -135,9 +135,14 @@ impl Member {
         settled.is_some_and(|settled| settled.wants_trip)
     }
 
-    pub(crate) fn trip(&mut self, evidence: &Evidence, at: (Nanos, Clock), rng: &mut impl Rng) {
+    pub(crate) fn trip(
+        &mut self,
+        observation: &Observation,
+        at: (Nanos, Clock),
+        rng: &mut impl Rng,
+    ) {
         let now = at.1.at(at.0);
-        let _ = self.breaker.as_mut().and_then(|breaker| breaker.trip(evidence, now, rng));
+        let _ = self.breaker.as_mut().and_then(|breaker| breaker.trip(observation, now, rng));
         self.publish();
     }
 

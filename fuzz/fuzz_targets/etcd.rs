@@ -3,7 +3,7 @@
 #![no_main]
 
 use ahoy::discovery::wire::Frames;
-use ahoy::discovery::wire::etcd::{self, Denial, WatchAnswer};
+use ahoy::discovery::wire::etcd::{self, Denial, WatchResponse};
 use serde_json::Value;
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
@@ -14,7 +14,7 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     for line in &cut {
         answer(line);
     }
-    if let Ok(listing) = etcd::listing(document) {
+    if let Ok(listing) = etcd::range_response(document) {
         let Some(read) = other(document) else { return };
         let kvs = read["kvs"].as_array().map_or(0, Vec::len);
         assert_eq!(listing.pairs.len() + listing.skipped.count, kvs);
@@ -54,20 +54,22 @@ fn other(document: &[u8]) -> Option<Value> {
 
 fn answer(line: &[u8]) {
     assert!(!line.is_empty() && !line.contains(&b'\n'));
-    let Ok(answer) = etcd::watch_answer(line) else { return };
+    let Ok(answer) = etcd::watch_response(line) else { return };
     let Some(read) = other(line) else { return };
     let result = &read["result"];
     match answer {
-        WatchAnswer::Changes(changes) => {
+        WatchResponse::Changes(changes) => {
             let events = result["events"].as_array().expect("events");
             assert_eq!(changes.keys.len() + changes.skipped.count, events.len());
             let deleted = events.iter().filter(|event| event["type"] == "DELETE").count();
             assert!(changes.keys.iter().filter(|(_, value)| value.is_none()).count() <= deleted);
             assert!(result["canceled"] != true);
         }
-        WatchAnswer::Compacted => assert!(result["compact_revision"] != "0"),
-        WatchAnswer::Canceled(_) => assert!(result["canceled"] == true || !read["error"].is_null()),
-        WatchAnswer::Created(revision) | WatchAnswer::Progress(revision) => {
+        WatchResponse::Compacted => assert!(result["compact_revision"] != "0"),
+        WatchResponse::Canceled(_) => {
+            assert!(result["canceled"] == true || !read["error"].is_null())
+        }
+        WatchResponse::Created(revision) | WatchResponse::Progress(revision) => {
             assert_eq!(
                 result["header"]["revision"].as_str().and_then(|it| it.parse().ok()),
                 Some(revision)

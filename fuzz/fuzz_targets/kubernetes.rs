@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use ahoy::discovery::sources::kubernetes::fuzzing::Told;
+use ahoy::discovery::sources::kubernetes::fuzzing::SliceReader;
 use serde_json::Value;
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
@@ -12,22 +12,22 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
         [b'8', bytes @ ..] => (Some("8080"), bytes),
         bytes => (None, bytes),
     };
-    let (mut told, mut slices) = (Told::new(port), BTreeMap::new());
+    let (mut reader, mut slices) = (SliceReader::new(port), BTreeMap::new());
     let mut lines = bytes.split(|byte| *byte == b'\n');
     let first = lines.next().unwrap_or_default();
-    let mut is_whole = told.list(first);
+    let mut is_whole = reader.list(first);
     let Ok(list) = serde_json::from_slice::<Value>(first) else { return };
     for item in list["items"].as_array().into_iter().flatten() {
         slices.insert(name(item), item.clone());
     }
-    compared(&told, &slices, port, is_whole);
+    compared(&reader, &slices, port, is_whole);
     for line in lines {
-        is_whole &= match told.event(line) {
+        is_whole &= match reader.event(line) {
             Some(true) => changed(&mut slices, line),
             Some(false) => line.windows(8).any(|it| it == b"BOOKMARK"),
             None => true,
         };
-        compared(&told, &slices, port, is_whole);
+        compared(&reader, &slices, port, is_whole);
     }
 });
 
@@ -47,8 +47,13 @@ fn changed(slices: &mut BTreeMap<String, Value>, event: &[u8]) -> bool {
     true
 }
 
-fn compared(told: &Told, slices: &BTreeMap<String, Value>, wanted: Option<&str>, is_whole: bool) {
-    let hosts = told.hosts();
+fn compared(
+    reader: &SliceReader,
+    slices: &BTreeMap<String, Value>,
+    wanted: Option<&str>,
+    is_whole: bool,
+) {
+    let hosts = reader.hosts();
     let odd = |c: char| c.is_whitespace() || c.is_ascii_control() || "[]/@?#\\".contains(c);
     assert!(hosts.iter().all(|host| host.port > 0 && !host.address.contains(odd)), "{hosts:?}");
     let mut found: Vec<_> = hosts.into_iter().map(|host| (host.address, host.port)).collect();

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::balancer::Balancer;
 use super::member::Member;
-use super::member_stats::Upkeep;
+use super::member_stats::BackgroundState;
 use super::prequal::probes;
 use crate::config::{BalancerConfig, HealthCheck};
 use crate::endpoint::Endpoint;
@@ -88,12 +88,15 @@ fn sweep(balancer: &Balancer, ejector: &Ejector, now: Instant) {
     let roster = balancer.roster();
     let members: Vec<&Arc<Member>> =
         roster.members().filter(|member| member.stats().is_some()).collect();
-    let mut upkeeps: Vec<_> =
-        members.iter().filter_map(|member| member.stats()).map(|stats| stats.upkeep()).collect();
+    let mut upkeeps: Vec<_> = members
+        .iter()
+        .filter_map(|member| member.stats())
+        .map(|stats| stats.background_state())
+        .collect();
     let stats = members.iter().filter_map(|member| member.stats()).map(|stats| &stats.outlier);
     let mut rows: Vec<Row<'_>> = stats
         .zip(&mut upkeeps)
-        .map(|(stats, upkeep)| Row { stats, ejection: &mut upkeep.ejection })
+        .map(|(stats, background_state)| Row { stats, ejection: &mut background_state.ejection })
         .collect();
     let changes = entropy::with_rng(|rng| ejector.sweep(&mut rows, now, rng));
     drop(rows);
@@ -116,21 +119,21 @@ fn begin_checks(
     let idle = balancer.is_idle(now);
     for member in balancer.roster().members() {
         let Some(stats) = member.stats() else { continue };
-        let mut upkeep = stats.upkeep();
+        let mut background_state = stats.background_state();
         let pace = match member.admits(now) {
             _ if idle => Pace::Idle,
             true => Pace::Busy,
             false => Pace::Out,
         };
-        if upkeep.begin_if_due(pace, check, now) {
-            drop(upkeep);
+        if background_state.begin_if_due(pace, check, now) {
+            drop(background_state);
             let (member, transport) = (Arc::clone(member), Arc::clone(transport));
             tokio::spawn(carry_out(member, check.clone(), transport));
         }
     }
 }
 
-impl Upkeep {
+impl BackgroundState {
     /// Whether a check is due and none is under way; it then is.
     fn begin_if_due(&mut self, pace: Pace, check: &HealthCheck, now: Instant) -> bool {
         let new = || entropy::with_rng(|rng| Check::new(now, rng));
@@ -152,14 +155,14 @@ async fn carry_out(member: Arc<Member>, check: HealthCheck, transport: Arc<Direc
         Err(_) => ClusterCounter::ChecksFailed,
     });
     let Some(stats) = member.stats() else { return };
-    let mut upkeep = stats.upkeep();
-    upkeep.is_checking = false;
+    let mut background_state = stats.background_state();
+    background_state.is_checking = false;
     let tells_of_answers = result.is_ok() && check.path.is_some();
-    let returned = tells_of_answers && upkeep.ejection.pass_check(&stats.outlier);
+    let returned = tells_of_answers && background_state.ejection.pass_check(&stats.outlier);
     let observe =
         |state: &mut Check| entropy::with_rng(|rng| state.observe(result, &check.rule, now, rng));
-    let changed = upkeep.check.as_mut().and_then(observe);
-    drop(upkeep);
+    let changed = background_state.check.as_mut().and_then(observe);
+    drop(background_state);
     if returned {
         member.set_ejected(false, now);
     }

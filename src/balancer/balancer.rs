@@ -12,26 +12,26 @@ use once_cell::sync::OnceCell;
 use rand::Rng;
 
 use super::cluster_state::Mode;
-use super::lease::{Claim, Lease};
+use super::lease::{Lease, LeaseRequest};
 use super::list::List;
 use super::locality_state::Rules;
 use super::member::Member;
 use super::observe::observers::Observers;
 use super::outage::Outage;
 use super::pick::attempted::Attempted;
+use super::pick::constraints::PickConstraints;
 use super::pick::pick_state::PickState;
 use super::pick::picker::{PickContext, Picked, Picker};
-use super::pick::terms::Terms;
 use super::prequal::probe_bell::ProbeBell;
 use super::roster::{Locality, Roster};
 use crate::config::{BalancerConfig, KeySource};
-use crate::discovery::{Asked, Callbacks, Joined, Supply};
+use crate::discovery::{Callbacks, CustomProvider, Subscription, Supply};
 use crate::error::{Error, ErrorKind};
 use crate::event::{Event, Observer};
 use crate::policy::{
-    CircuitState, FAILURE_REMEMBERED, MOST_ASKED, Recovery, RoundRobin, TowardsOverdue,
+    CircuitState, FAILURE_REMEMBERED, MOST_ASKED, OverduePolicy, Recovery, RoundRobin,
 };
-use crate::runtime::host::{caller, wishes};
+use crate::runtime::host::{caller, caller_jobs};
 use crate::runtime::process::PerProcess;
 use crate::runtime::{clock, entropy};
 
@@ -40,7 +40,7 @@ pub struct Balancer {
     pub(super) supply: Supply,
     pub(super) config: BalancerConfig,
     /// One reference for each that holds the balancer.
-    pub(super) holders: Hold,
+    pub(super) holders: UsageToken,
     pub(super) observers: Arc<Observers>,
     /// Those that the balancer keeps alive itself.
     pub(super) own_observers: Vec<Arc<dyn Observer>>,
@@ -58,7 +58,7 @@ pub(super) struct Live {
     pub(super) seed: u64,
     pub(super) list: List,
     /// The part in the provider's watch, where it has one.
-    pub(super) joined: OnceCell<Joined>,
+    pub(super) joined: OnceCell<Subscription>,
     /// Another balancer took over: the list stays as it is.
     pub(super) retired: AtomicBool,
     /// Begun with the first call of a client.
@@ -124,8 +124,8 @@ impl Live {
     }
 }
 
-/// What a client, a builder or a handle has of its balancer, for as long as it may use it.
-pub type Hold = Arc<()>;
+/// One reference that a client, a builder or a handle has for as long as it may use its balancer.
+pub type UsageToken = Arc<()>;
 
 /// What a call is told that [`Recovery`] holds back.
 pub(crate) const HELD_BACK: &str = "held back while the service recovers from an outage";
@@ -135,7 +135,7 @@ pub(crate) const EXPLAINED: usize = 10;
 
 /// Why no endpoint could be had.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct NoneAdmits {
+pub struct PickError {
     /// How many endpoints are known.
     pub(crate) known: usize,
     /// How many of them are listed with a weight of 0.
@@ -159,11 +159,11 @@ impl Live {
         &self,
         attempted: &'a Attempted,
         key: Option<u64>,
-        terms: Terms,
+        constraints: PickConstraints,
         now: Instant,
     ) -> PickContext<'a> {
         let tick = self.rules.tick(now);
-        PickContext { attempted, key, terms, now, tick, caller: caller::number() }
+        PickContext { attempted, key, constraints, now, tick, caller: caller::number() }
     }
 }
 
@@ -183,15 +183,15 @@ impl Balancer {
     /// The same, which tells these observers while it lives.
     #[must_use]
     pub fn observed(supply: Supply, config: BalancerConfig, own: Vec<Arc<dyn Observer>>) -> Self {
-        if let Supply::Asked(Asked { callbacks: Callbacks::Caller, .. }) = &supply {
-            wishes::expect();
+        if let Supply::Custom(CustomProvider { callbacks: Callbacks::Caller, .. }) = &supply {
+            caller_jobs::enable();
         }
         let observers = Arc::<Observers>::default();
         own.iter().for_each(|observer| observers.add(&Arc::downgrade(observer)));
         Self {
             supply,
             config,
-            holders: Hold::default(),
+            holders: UsageToken::default(),
             observers,
             own_observers: own,
             live: PerProcess::new(),
@@ -209,7 +209,7 @@ impl Balancer {
     }
 
     /// To be kept by what may use the balancer.
-    pub(crate) fn hold(&self) -> Hold {
+    pub(crate) fn usage_token(&self) -> UsageToken {
         Arc::clone(&self.holders)
     }
 
@@ -237,14 +237,14 @@ impl Balancer {
         picked.ok_or_else(|| {
             let snapshot = self.live().pick_state.load();
             let retry_at = snapshot.roster.retry_at();
-            let none = NoneAdmits { retry_at, ..self.none_admits(&snapshot, now) };
+            let none = PickError { retry_at, ..self.pick_error(&snapshot, now) };
             let error = Error::new(ErrorKind::NoEndpoints, self.reason(none, now));
             error.followed_by(&self.explain(EXPLAINED))
         })
     }
 
     /// What the caller is told of `none`: where no endpoint is known, with what the provider says of it.
-    pub(crate) fn reason(&self, none: NoneAdmits, now: Instant) -> String {
+    pub(crate) fn reason(&self, none: PickError, now: Instant) -> String {
         let reason = none.reason(now);
         match (none.known == 0).then(|| self.list_problem()).flatten() {
             Some(problem) => format!("{reason}; provider: {problem}"),
@@ -256,7 +256,7 @@ impl Balancer {
     pub fn peek<R>(&self, now: Instant, look: impl FnOnce(&Arc<Member>) -> R) -> Option<R> {
         let live = self.live();
         let snapshot = live.pick_state.load();
-        let context = live.context(Attempted::NONE, None, Terms::ANY, now);
+        let context = live.context(Attempted::NONE, None, PickConstraints::ANY, now);
         match self.choose(live, &snapshot, &context) {
             Some(picked) => Some(look(picked.member)),
             // All that it held may have left meanwhile.
@@ -270,14 +270,14 @@ impl Balancer {
         &self,
         attempted: &Attempted,
         key: Option<u64>,
-        terms: Terms,
+        constraints: PickConstraints,
         now: Instant,
-    ) -> Result<Lease, NoneAdmits> {
+    ) -> Result<Lease, PickError> {
         let live = self.live();
         // Before the endpoints: an update that ends between the two is then taken for a new one, not for a known one.
         let updates_seen = live.list.updates_done();
         let snapshot = live.pick_state.load();
-        let context = live.context(attempted, key, terms, now);
+        let context = live.context(attempted, key, constraints, now);
         self.note_asked(live, now);
         live.rules.cluster.note_call();
         let goes = live.lets_through(&snapshot.roster, now);
@@ -295,8 +295,9 @@ impl Balancer {
                 continue;
             }
             self.note_modes(live, &snapshot, panic);
-            let claim = Claim { panic, most: self.config.max_in_flight, now, tick: context.tick };
-            if let Some(lease) = Lease::claim(member, claim) {
+            let request =
+                LeaseRequest { panic, most: self.config.max_in_flight, now, tick: context.tick };
+            if let Some(lease) = Lease::acquire(member, request) {
                 live.bell.iter().for_each(|bell| bell.note_call(member));
                 return Ok(lease);
             }
@@ -313,28 +314,28 @@ impl Balancer {
         context: &PickContext<'_>,
         goes: bool,
         updates_seen: u64,
-    ) -> Result<Lease, NoneAdmits> {
-        let (live, now, terms) = (self.live(), context.now, context.terms);
+    ) -> Result<Lease, PickError> {
+        let (live, now, constraints) = (self.live(), context.now, context.constraints);
         if snapshot.roster.well() == 0 && live.rules.cluster.spare() > 0 {
             self.renew_subset();
         }
         // All that it held may have left meanwhile, or others may stand in.
         if !Arc::ptr_eq(snapshot, &live.pick_state.load()) {
-            return self.lease(context.attempted, context.key, terms, now);
+            return self.lease(context.attempted, context.key, constraints, now);
         }
         if !goes {
             self.tell_mode(live, Mode::Holding, true);
-            let none = NoneAdmits { held_back: true, ..NoneAdmits::of(&snapshot.roster) };
-            return Err(NoneAdmits { updates_seen, ..none });
+            let none = PickError { held_back: true, ..PickError::of(&snapshot.roster) };
+            return Err(PickError { updates_seen, ..none });
         }
-        let none = NoneAdmits { updates_seen, ..self.none_admits(snapshot, now) };
+        let none = PickError { updates_seen, ..self.pick_error(snapshot, now) };
         // An attempt that is sent beside another asks for more than that an endpoint admits.
-        if none.some_admit || terms.overdue == TowardsOverdue::Avoid {
-            return Err(NoneAdmits { retry_at: snapshot.roster.retry_at(), ..none });
+        if none.some_admit || constraints.overdue == OverduePolicy::Avoid {
+            return Err(PickError { retry_at: snapshot.roster.retry_at(), ..none });
         }
         live.note_all_out(now);
         let retry_at = self.next_probe_in_outage(&snapshot.roster, now);
-        Err(NoneAdmits { retry_at, ..none })
+        Err(PickError { retry_at, ..none })
     }
 
     /// Tells where an attempt that goes out shows that a mode begins or ends.
@@ -367,12 +368,12 @@ impl Balancer {
         }
     }
 
-    fn none_admits(&self, snapshot: &PickState, now: Instant) -> NoneAdmits {
+    fn pick_error(&self, snapshot: &PickState, now: Instant) -> PickError {
         let roster = &snapshot.roster;
         let some_admit = roster.members().any(|member| member.admits(now));
         let full = some_admit && self.config.max_in_flight.is_some();
         let circuits = roster.members().filter(|it| it.state() != CircuitState::Closed).count();
-        NoneAdmits { circuits, some_admit, full, ..NoneAdmits::of(roster) }
+        PickError { circuits, some_admit, full, ..PickError::of(roster) }
     }
 
     fn note_asked(&self, live: &Live, now: Instant) {
@@ -481,7 +482,7 @@ impl Balancer {
     }
 }
 
-impl NoneAdmits {
+impl PickError {
     fn of(roster: &Roster) -> Self {
         let (known, weightless) = (roster.len(), roster.weightless());
         Self {

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use http::HeaderName;
 
 use super::observe::observers::Observers;
-use super::observe::shown::Shown;
+use super::observe::series_limit::SeriesLimit;
 use super::outage::Outage;
 use crate::config::BalancerConfig;
 use crate::event::{EjectedBy, EndpointChange, OpenedBy};
@@ -27,7 +27,7 @@ pub(crate) struct ClusterState {
     /// What is counted of all endpoints together.
     pub(crate) cells: Arc<ClusterCells>,
     /// Which endpoints are shown one by one.
-    pub(crate) shown: Arc<Shown>,
+    pub(crate) series_limit: Arc<SeriesLimit>,
     /// Whether none of them takes calls.
     pub(crate) outage: Arc<Outage>,
     /// Whether endpoints are checked.
@@ -61,11 +61,11 @@ pub(crate) enum Mode {
 
 impl ClusterState {
     pub(crate) fn new(config: &BalancerConfig, observers: Arc<Observers>) -> Arc<Self> {
-        let shown = Arc::new(Shown::new(config.metrics_endpoints));
+        let series_limit = Arc::new(SeriesLimit::new(config.metrics_endpoints));
         Arc::new(Self::counting(
             config,
             observers,
-            (Arc::default(), shown, Arc::new(Outage::new(clock::now()))),
+            (Arc::default(), series_limit, Arc::new(Outage::new(clock::now()))),
         ))
     }
 
@@ -75,23 +75,23 @@ impl ClusterState {
         config: &BalancerConfig,
         observers: Arc<Observers>,
     ) -> Arc<Self> {
-        before.shown.set_most(config.metrics_endpoints);
+        before.series_limit.set_most(config.metrics_endpoints);
         let outage = Arc::clone(&before.outage);
-        let goes_on = (Arc::clone(&before.cells), Arc::clone(&before.shown), outage);
+        let goes_on = (Arc::clone(&before.cells), Arc::clone(&before.series_limit), outage);
         Arc::new(Self::counting(config, observers, goes_on))
     }
 
     fn counting(
         config: &BalancerConfig,
         observers: Arc<Observers>,
-        (cells, shown, outage): (Arc<ClusterCells>, Arc<Shown>, Arc<Outage>),
+        (cells, series_limit, outage): (Arc<ClusterCells>, Arc<SeriesLimit>, Arc<Outage>),
     ) -> Self {
         Self {
             ejection: config.ejection,
             load_header: config.load_header.clone(),
             observers,
             cells,
-            shown,
+            series_limit,
             outage,
             checks: config.health.is_some(),
             modes: Default::default(),

@@ -28,13 +28,13 @@ pub(crate) struct HotState {
     keeps_stats: Option<Box<[MemberStats]>>,
     /// Made with the first weight other than 1.
     weights: OnceLock<Box<[AtomicU32]>>,
-    /// Made when the first of them is in trouble.
-    trouble: OnceLock<Box<[Trouble]>>,
+    /// Made when the first of them hangs or is probed.
+    hang_state: OnceLock<Box<[HangState]>>,
 }
 
 /// What is kept of an endpoint that hangs or is being probed.
 #[derive(Debug, Default)]
-pub(crate) struct Trouble {
+pub(crate) struct HangState {
     pub(crate) overdue: Overdue,
     pub(crate) pace: ProbePace,
 }
@@ -55,8 +55,8 @@ impl HotState {
         let loads = shared.load.map(|_| (start..end).map(|_| HostLoad::new()).collect());
         let keeps_stats =
             shared.keeps_stats.then(|| (start..end).map(|_| MemberStats::new()).collect());
-        let (weights, trouble) = (OnceLock::new(), OnceLock::new());
-        Self { first: start, bits, shared, loads, keeps_stats, weights, trouble }
+        let (weights, hang_state) = (OnceLock::new(), OnceLock::new());
+        Self { first: start, bits, shared, loads, keeps_stats, weights, hang_state }
     }
 
     /// Its slots.
@@ -119,9 +119,9 @@ impl HotState {
         self.load(slot).into_iter().for_each(HostLoad::forget);
         self.stats(slot).into_iter().for_each(MemberStats::forget);
         self.clear_overdue(slot);
-        if let Some(trouble) = self.trouble(slot) {
-            trouble.overdue.forget();
-            trouble.pace.forget();
+        if let Some(hang_state) = self.hang_state(slot) {
+            hang_state.overdue.forget();
+            hang_state.pace.forget();
         }
     }
 
@@ -133,13 +133,14 @@ impl HotState {
 
     /// Whether an attempt at `slot` passed its limit, no answer came in time since, and one may still be owed.
     pub(crate) fn is_late(&self, slot: usize) -> bool {
-        self.is_overdue(slot) && self.trouble(slot).is_some_and(|it| it.overdue.is_late())
+        self.is_overdue(slot) && self.hang_state(slot).is_some_and(|it| it.overdue.is_late())
     }
 
     /// Whether an attempt at `slot` passed its limit, and no answer at all came for a while.
     pub(crate) fn is_silent(&self, slot: usize, now: Instant) -> bool {
         let millis = self.shared.millis(now);
-        self.is_overdue(slot) && self.trouble(slot).is_some_and(|it| it.overdue.is_silent(millis))
+        self.is_overdue(slot)
+            && self.hang_state(slot).is_some_and(|it| it.overdue.is_silent(millis))
     }
 
     /// An attempt at `slot` takes longer than usual.
@@ -147,25 +148,25 @@ impl HotState {
         if self.bits(slot).is_some_and(|bits| set(&bits.overdue, slot, true)) {
             self.shared.note_overdue(true);
         }
-        let trouble = self.make_trouble(slot);
-        trouble.into_iter().for_each(|it| it.overdue.is_overdue_since(self.shared.millis(now)));
+        let hang_state = self.make_hang_state(slot);
+        hang_state.into_iter().for_each(|it| it.overdue.is_overdue_since(self.shared.millis(now)));
     }
 
     /// An attempt at `slot` has passed its limit.
     pub(crate) fn mark_late(&self, slot: usize, now: Instant) {
         self.mark_overdue(slot, now);
-        let trouble = self.make_trouble(slot);
-        trouble.into_iter().for_each(|it| it.overdue.is_late_since(self.shared.millis(now)));
+        let hang_state = self.make_hang_state(slot);
+        hang_state.into_iter().for_each(|it| it.overdue.is_late_since(self.shared.millis(now)));
     }
 
     /// One more attempt in flight to the endpoint at `slot` has passed its limit.
     pub(crate) fn late_begins(&self, slot: usize) {
-        self.make_trouble(slot).into_iter().for_each(|it| it.overdue.late_begins());
+        self.make_hang_state(slot).into_iter().for_each(|it| it.overdue.late_begins());
     }
 
     /// An attempt at `slot` that had passed its limit is not in flight any more.
     pub(crate) fn late_ends(&self, slot: usize) {
-        self.trouble(slot).into_iter().for_each(|it| it.overdue.late_ends());
+        self.hang_state(slot).into_iter().for_each(|it| it.overdue.late_ends());
     }
 
     /// An attempt at `slot` was answered. Costs two loads where nothing was wrong.
@@ -174,12 +175,12 @@ impl HotState {
         if in_time && self.is_overdue(slot) {
             self.clear_overdue(slot);
         }
-        if let Some(trouble) = self.trouble(slot) {
-            self.note_answer(&trouble.overdue, in_time, now);
+        if let Some(hang_state) = self.hang_state(slot) {
+            self.note_answer(&hang_state.overdue, in_time, now);
         }
     }
 
-    /// Kept out of the way of endpoints that were never in trouble.
+    /// Kept out of the way of endpoints that never hung.
     #[cold]
     fn note_answer(&self, overdue: &Overdue, in_time: bool, now: Instant) {
         let millis = self.shared.millis(now);
@@ -191,25 +192,26 @@ impl HotState {
 
     /// An attempt at `slot` that had passed its limit ended without an answer.
     pub(crate) fn ended_late(&self, slot: usize, took: Duration, now: Instant) {
-        let trouble = self.make_trouble(slot);
-        trouble.into_iter().for_each(|it| it.overdue.ended_late(took, self.shared.millis(now)));
+        let hang_state = self.make_hang_state(slot);
+        hang_state.into_iter().for_each(|it| it.overdue.ended_late(took, self.shared.millis(now)));
     }
 
     /// An attempt at `slot` was overtaken before its limit; whether that happened so often that it counts as late.
     pub(crate) fn counts_as_late(&self, slot: usize) -> bool {
-        self.make_trouble(slot).is_some_and(|it| it.overdue.overtaken())
+        self.make_hang_state(slot).is_some_and(|it| it.overdue.overtaken())
     }
 
     /// Whether a call that may not be repeated may try the endpoint at `slot` although it may hang.
     pub(crate) fn may_be_risked(&self, slot: usize, now: Instant) -> bool {
         let millis = self.shared.millis(now);
-        self.trouble(slot).is_some_and(|it| it.overdue.may_be_risked(millis))
+        self.hang_state(slot).is_some_and(|it| it.overdue.may_be_risked(millis))
     }
 
     /// Whether the endpoint at `slot` owes nothing, or the call has claimed the risk that it hangs.
     pub(crate) fn claim_risk(&self, slot: usize, now: Instant) -> bool {
-        let claim =
-            || self.trouble(slot).is_none_or(|it| it.overdue.claim_risk(self.shared.millis(now)));
+        let claim = || {
+            self.hang_state(slot).is_none_or(|it| it.overdue.claim_risk(self.shared.millis(now)))
+        };
         !self.is_overdue(slot) || claim()
     }
 
@@ -218,19 +220,19 @@ impl HotState {
         let cluster = &self.shared.cluster;
         let (calls, known) = (cluster.calls_in_trouble(), cluster.known());
         let millis = self.shared.millis(now);
-        self.trouble(slot).is_none_or(|it| it.pace.allows(calls, known, millis))
+        self.hang_state(slot).is_none_or(|it| it.pace.allows(calls, known, millis))
     }
 
     /// A probe of the endpoint at `slot` goes out.
     pub(crate) fn note_probe(&self, slot: usize, now: Instant) {
         let calls = self.shared.cluster.calls_in_trouble();
-        let trouble = self.make_trouble(slot);
-        trouble.into_iter().for_each(|it| it.pace.note(calls, self.shared.millis(now)));
+        let hang_state = self.make_hang_state(slot);
+        hang_state.into_iter().for_each(|it| it.pace.note(calls, self.shared.millis(now)));
     }
 
     /// The circuit of the endpoint at `slot` has closed.
     pub(crate) fn closed(&self, slot: usize) {
-        self.trouble(slot).into_iter().for_each(|it| it.pace.forget());
+        self.hang_state(slot).into_iter().for_each(|it| it.pace.forget());
     }
 
     /// The endpoint at `slot` owes nothing any more, or is gone.
@@ -241,13 +243,13 @@ impl HotState {
     }
 
     #[inline]
-    fn trouble(&self, slot: usize) -> Option<&Trouble> {
-        self.trouble.get()?.get(self.index(slot))
+    fn hang_state(&self, slot: usize) -> Option<&HangState> {
+        self.hang_state.get()?.get(self.index(slot))
     }
 
-    fn make_trouble(&self, slot: usize) -> Option<&Trouble> {
-        let made = || self.slots().map(|_| Trouble::default()).collect();
-        self.trouble.get_or_init(made).get(self.index(slot))
+    fn make_hang_state(&self, slot: usize) -> Option<&HangState> {
+        let made = || self.slots().map(|_| HangState::default()).collect();
+        self.hang_state.get_or_init(made).get(self.index(slot))
     }
 
     #[inline]

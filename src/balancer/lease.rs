@@ -12,7 +12,7 @@ use super::outliers;
 use super::pick::attempted::Attempted;
 use crate::endpoint::Endpoint;
 use crate::outcome::{Transition, Verdict};
-use crate::policy::{self, AttemptOutcome, Evidence, LoadOutcome, Permit, Report, Tick};
+use crate::policy::{self, AttemptOutcome, LoadOutcome, Observation, Permit, Report, Tick};
 use crate::runtime::clock;
 use crate::statistics::ClusterCounter;
 
@@ -38,9 +38,9 @@ struct Held {
     counted: bool,
 }
 
-/// On what terms an endpoint is wanted.
+/// What an attempt asks of the endpoint that it wants to use.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Claim {
+pub(crate) struct LeaseRequest {
     /// Also where its answers have opened its circuit.
     pub(crate) panic: bool,
     /// How many attempts may be in flight to it; `None` for any number.
@@ -52,24 +52,25 @@ pub(crate) struct Claim {
 
 impl Lease {
     /// None where another caller has taken the last place below the limit, or the permit.
-    pub(crate) fn claim(member: &Arc<Member>, claim: Claim) -> Option<Self> {
+    pub(crate) fn acquire(member: &Arc<Member>, request: LeaseRequest) -> Option<Self> {
         let (hot, slot) = (member.hot(), member.slot());
-        if !hot.start(slot, claim.tick, claim.most) {
+        if !hot.start(slot, request.tick, request.most) {
             return None;
         }
-        let Ok(Granted { endpoint, permit, half_opened }) = member.acquire(claim.panic, claim.now)
+        let Ok(Granted { endpoint, permit, half_opened }) =
+            member.acquire(request.panic, request.now)
         else {
-            hot.take_back(slot, claim.tick);
+            hot.take_back(slot, request.tick);
             return None;
         };
-        let started = Some(claim.tick);
+        let started = Some(request.tick);
         let late = AtomicBool::new(false);
         let held = Held { member: Arc::clone(member), permit, started, late, counted: false };
         if held.is_probe() {
-            hot.note_probe(slot, claim.now);
+            hot.note_probe(slot, request.now);
         }
         if half_opened {
-            member.tell_circuit(Transition::HalfOpened, false, claim.now);
+            member.tell_circuit(Transition::HalfOpened, false, request.now);
         }
         Some(Self { endpoint, limit: Duration::ZERO, held: Some(held) })
     }
@@ -170,7 +171,7 @@ impl Lease {
     ) {
         if let Some(held) = &mut self.held {
             let elapsed = now.saturating_duration_since(began);
-            held.member.count(&Evidence::new(Verdict::Success, elapsed), head, now);
+            held.member.count(&Observation::new(Verdict::Success, elapsed), head, now);
             held.counted = true;
             held.member.hot().answered(held.member.slot(), in_time, now);
             held.finish(now, LoadOutcome::Success);
@@ -194,27 +195,27 @@ impl Lease {
     /// Tells all that learn from attempts how this one ended; what that did to its endpoint's circuit.
     pub fn settle(
         mut self,
-        evidence: &Evidence,
+        observation: &Observation,
         outcome: &AttemptOutcome,
         now: Instant,
     ) -> Option<Transition> {
         // In place: to move it out takes longer than to look at it.
         let held = self.held.as_mut()?;
         if let AttemptOutcome::Answered { .. } | AttemptOutcome::Judged { .. } = outcome {
-            held.member.hot().answered(held.member.slot(), !evidence.late, now);
+            held.member.hot().answered(held.member.slot(), !observation.late, now);
         }
         outliers::note(&held.member, outcome, now);
-        held.finish(now, load_outcome(evidence, self.limit));
-        if evidence.late {
+        held.finish(now, load_outcome(observation, self.limit));
+        if observation.late {
             held.late_ends();
         }
         let counted = Some(outcome).filter(|_| !held.counted);
         let was_half_open = held.is_probe();
         let transition = match held.permit.take() {
-            Some(permit) => settle_circuit(&held.member, permit, evidence, counted, now),
+            Some(permit) => settle_circuit(&held.member, permit, observation, counted, now),
             None => {
                 held.member.cluster().cells.count(ClusterCounter::Panics);
-                counted.into_iter().for_each(|it| held.member.count(evidence, it, now));
+                counted.into_iter().for_each(|it| held.member.count(observation, it, now));
                 None
             }
         };
@@ -230,13 +231,13 @@ impl Lease {
 fn settle_circuit(
     member: &Member,
     permit: Permit,
-    evidence: &Evidence,
+    observation: &Observation,
     counted: Option<&AttemptOutcome>,
     now: Instant,
 ) -> Option<Transition> {
-    let settled = member.settle(permit, evidence, counted, now);
+    let settled = member.settle(permit, observation, counted, now);
     match settled.wants_trip {
-        true => member.cluster().trip_unless_last(|| member.trip(evidence, now)),
+        true => member.cluster().trip_unless_last(|| member.trip(observation, now)),
         false => settled.transition,
     }
 }
@@ -274,12 +275,12 @@ impl Held {
 }
 
 /// Maps a verdict to a load update. A throttled endpoint is not slow, but wants less for a while.
-const fn load_outcome(evidence: &Evidence, limit: Duration) -> LoadOutcome {
-    match evidence.verdict {
+const fn load_outcome(observation: &Observation, limit: Duration) -> LoadOutcome {
+    match observation.verdict {
         Verdict::Success => LoadOutcome::Success,
         Verdict::Neutral => LoadOutcome::Neutral,
         Verdict::Failure | Verdict::Throttled | Verdict::Unreachable => {
-            LoadOutcome::Failure { limit, hint: evidence.retry_after }
+            LoadOutcome::Failure { limit, hint: observation.retry_after }
         }
     }
 }

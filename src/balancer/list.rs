@@ -10,19 +10,19 @@ use tokio::sync::Notify;
 use super::locality_state::Rules;
 use super::register::Register;
 use super::roster::Roster;
-use super::subset::{self, Fitness};
+use super::subset::{self, HostHealth};
 use crate::config::BalancerConfig;
 use crate::discovery::Listing;
 use crate::endpoint::{Endpoint, Host};
 use crate::error::{Error, ErrorKind};
+use crate::runtime::callback_mutex::{CallbackGuard, CallbackMutex};
 use crate::runtime::clock;
-use crate::runtime::exclusive::{Exclusive, Turn};
 use crate::runtime::host::callback;
 
 /// What changes of the list need.
 #[derive(Debug, Default)]
 pub(crate) struct List {
-    refresh: Exclusive<Refresh>,
+    refresh: CallbackMutex<Refresh>,
     /// How many updates have ended well.
     updates: AtomicU64,
     /// How many have ended, well or not.
@@ -123,20 +123,20 @@ impl List {
     ///
     /// # Errors
     /// A callback that waits for an update may be what that update waits for.
-    pub(crate) fn turn(&self) -> Result<Turn<'_, Refresh>, Error> {
-        match self.refresh.try_turn() {
+    pub(crate) fn turn(&self) -> Result<CallbackGuard<'_, Refresh>, Error> {
+        match self.refresh.try_lock() {
             Some(turn) => Ok(turn),
             None if callback::is_in_callback() => Err(Error::new(
                 ErrorKind::WouldDeadlock,
                 "balancer: an update is under way and this is inside a callback",
             )),
-            None => Ok(self.refresh.turn()),
+            None => Ok(self.refresh.lock()),
         }
     }
 
     /// The turn, unless another change is under way.
-    pub(crate) fn try_turn(&self) -> Option<Turn<'_, Refresh>> {
-        self.refresh.try_turn()
+    pub(crate) fn try_turn(&self) -> Option<CallbackGuard<'_, Refresh>> {
+        self.refresh.try_lock()
     }
 }
 
@@ -196,16 +196,16 @@ impl Change<'_> {
             return listed;
         };
         let (listed, now) = (each_once(listed), clock::now());
-        let fitness = |host: &Host| {
+        let health = |host: &Host| {
             let endpoint = Endpoint::new(host.clone());
             let member = self.refresh.register.find(&endpoint.identity());
             // By the weight that is listed now: the member learns of it with the roster.
             match host.weight {
-                0 => Fitness::Ill,
-                _ => member.map_or(Fitness::Well, |member| member.fitness(now)),
+                0 => HostHealth::Ill,
+                _ => member.map_or(HostHealth::Well, |member| member.health(now)),
             }
         };
-        let used = subset::used(&listed, rule, self.seed, fitness);
+        let used = subset::used(&listed, rule, self.seed, health);
         let take_calls = |hosts: &[Host]| hosts.iter().filter(|host| host.weight > 0).count();
         self.rules.cluster.set_spare(take_calls(&listed) - take_calls(&used));
         self.refresh.listed = listed;

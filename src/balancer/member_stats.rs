@@ -15,12 +15,12 @@ pub(crate) struct MemberStats {
     pub(crate) outlier: OutlierStats,
     /// What its answers told of its load.
     pub(crate) utilization: Utilization,
-    upkeep: Mutex<Upkeep>,
+    background_state: Mutex<BackgroundState>,
 }
 
 /// What the background tasks know of it.
 #[derive(Debug, Default)]
-pub(crate) struct Upkeep {
+pub(crate) struct BackgroundState {
     pub(crate) ejection: Ejection,
     /// Its active checks; `None` before the first round that saw it.
     pub(crate) check: Option<Check>,
@@ -32,7 +32,7 @@ pub(crate) struct Upkeep {
 
 impl MemberStats {
     pub(crate) const fn new() -> Self {
-        let upkeep = Upkeep {
+        let background_state = BackgroundState {
             ejection: Ejection::NONE,
             check: None,
             is_checking: false,
@@ -42,7 +42,7 @@ impl MemberStats {
             warming_since: AtomicU64::new(0),
             outlier: OutlierStats::new(),
             utilization: Utilization::new(),
-            upkeep: Mutex::new(upkeep),
+            background_state: Mutex::new(background_state),
         }
     }
 
@@ -50,11 +50,11 @@ impl MemberStats {
         self.warming_since.store(0, Ordering::Relaxed);
         self.outlier.clear();
         self.utilization.clear();
-        *self.upkeep() = Upkeep::default();
+        *self.background_state() = BackgroundState::default();
     }
 
-    pub(crate) fn upkeep(&self) -> MutexGuard<'_, Upkeep> {
-        self.upkeep.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(crate) fn background_state(&self) -> MutexGuard<'_, BackgroundState> {
+        self.background_state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn begin_warming(&self, millis: u64) {
@@ -69,7 +69,7 @@ impl MemberStats {
     /// It is the endpoint of `other`, under other rules.
     pub(crate) fn go_on_from(&self, other: &Self) {
         self.warm_up_like(other);
-        let (mut own, other) = (self.upkeep(), other.upkeep());
+        let (mut own, other) = (self.background_state(), other.background_state());
         (own.ejection, own.check) = (other.ejection, other.check);
         own.unhealthy_since = other.unhealthy_since;
     }

@@ -1,8 +1,8 @@
 //! A balancer: a provider's endpoints with their circuits, and the rules by which it picks among them.
 //!
 //! It owns the live endpoints, so clients that share it share the circuits. [`balancer`] holds it together,
-//! [`update`] changes what it knows, [`succession`] its rules, [`roster`] is what picks read, [`member`] one endpoint, [`lease`] the right to
-//! send to it once, [`pick`] the choice among them.
+//! [`update`] changes what it knows, [`reconfigure`] its rules, [`roster`] is what picks read, [`member`] one endpoint,
+//! [`lease`] the right to send to it once, [`pick`] the choice among them.
 
 pub(crate) mod background;
 pub mod balancer;
@@ -18,15 +18,15 @@ pub(crate) mod outage;
 pub(crate) mod outliers;
 pub mod pick;
 pub(crate) mod prequal;
+pub mod provider;
+mod reconfigure;
 pub(crate) mod register;
 pub mod roster;
 pub(crate) mod slots;
 pub(crate) mod subset;
-mod succession;
-pub mod supply;
 pub(crate) mod update;
 
-pub use balancer::{Balancer, Hold};
+pub use balancer::{Balancer, UsageToken};
 pub use member::Member;
 pub use observe::status::{Reason, Status};
 pub use roster::Roster;

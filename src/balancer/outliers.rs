@@ -11,7 +11,7 @@ pub(crate) fn note(member: &Member, outcome: &AttemptOutcome, now: Instant) {
     let (Some(stats), Some(event)) = (member.stats(), OutlierEvent::of(outcome)) else {
         return;
     };
-    if let Some(check) = &mut stats.upkeep().check {
+    if let Some(check) = &mut stats.background_state().check {
         check.traffic_told(now);
     }
     let Some(rule) = member.cluster().ejection else { return };
@@ -20,7 +20,7 @@ pub(crate) fn note(member: &Member, outcome: &AttemptOutcome, now: Instant) {
     }
     let counts = member.cluster().counts();
     let eject = |rng: &mut _| {
-        Ejector::new(rule).eject(&mut stats.upkeep().ejection, counts, now, rng).is_some()
+        Ejector::new(rule).eject(&mut stats.background_state().ejection, counts, now, rng).is_some()
     };
     if entropy::with_rng(eject) {
         member.set_ejected(true, now);

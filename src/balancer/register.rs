@@ -10,7 +10,7 @@ use hashbrown::HashTable;
 
 use super::locality_state::Rules;
 use super::member::Member;
-use super::roster::{Book, LocalityKey, Roster};
+use super::roster::{LocalityIndex, LocalityKey, Roster};
 use crate::discovery::{Listing, difference};
 use crate::endpoint::{Endpoint, Host, Identity};
 
@@ -21,7 +21,7 @@ pub(crate) struct Register {
     hasher: RandomState,
     /// The number of the last list, by which members are told apart from those that left; all bear it.
     list: u8,
-    books: BTreeMap<LocalityKey, Book>,
+    indexes: BTreeMap<LocalityKey, LocalityIndex>,
     /// The list that the members are those of, where none stands in it twice and no hand has changed them since.
     followed: Option<Arc<Listing>>,
     /// How many members joined and left since this was last asked.
@@ -39,10 +39,10 @@ impl Register {
         for member in before.members() {
             let endpoint = member.endpoint();
             let locality_key = locality_key(&endpoint, rules);
-            let book = register.books.entry(locality_key.clone()).or_default();
+            let index = register.indexes.entry(locality_key.clone()).or_default();
             let locality = roster.locality(locality_key, rules);
             let adopt = |run, slot| Member::succeeding(member, run, slot);
-            let adopted = locality.place(endpoint.weight(), book, adopt);
+            let adopted = locality.place(endpoint.weight(), index, adopt);
             register.insert(adopted);
         }
         (register, roster)
@@ -201,9 +201,9 @@ impl Register {
         }
         let locality_key = locality_key(&endpoint, rules);
         if locality_key == self::locality_key(&before, rules) {
-            let book = self.books.entry(locality_key.clone()).or_default();
+            let index = self.indexes.entry(locality_key.clone()).or_default();
             let weights = (Some(before.weight()), Some(endpoint.weight()));
-            next.locality(locality_key, rules).weigh(book, weights.0, weights.1);
+            next.locality(locality_key, rules).weigh(index, weights.0, weights.1);
             if endpoint.weight() == 0 {
                 self.drained.push(Arc::clone(&kept));
             }
@@ -218,16 +218,16 @@ impl Register {
 
     fn add(&mut self, next: &mut Roster, endpoint: Endpoint, rules: &Rules) -> Arc<Member> {
         let locality_key = locality_key(&endpoint, rules);
-        let book = self.books.entry(locality_key.clone()).or_default();
+        let index = self.indexes.entry(locality_key.clone()).or_default();
         self.changes.0 += 1;
-        next.locality(locality_key, rules).join(endpoint, book)
+        next.locality(locality_key, rules).join(endpoint, index)
     }
 
     fn remove(&mut self, next: &mut Roster, gone: Arc<Member>, rules: &Rules) {
         let locality_key = locality_key(&gone.endpoint(), rules);
-        let book = self.books.entry(locality_key.clone()).or_default();
+        let index = self.indexes.entry(locality_key.clone()).or_default();
         self.changes.1 += 1;
-        next.locality(locality_key, rules).leave(&gone, book);
+        next.locality(locality_key, rules).leave(&gone, index);
         self.gone.push(gone);
     }
 
@@ -236,9 +236,9 @@ impl Register {
     pub(crate) fn let_go(&mut self, rules: &Rules) {
         for gone in std::mem::take(&mut self.gone) {
             gone.depart();
-            // No book where the locality went with its last member.
-            if let Some(book) = self.books.get_mut(&locality_key(&gone.endpoint(), rules)) {
-                book.note_hole(gone.slot());
+            // There is no index where the locality went with its last member.
+            if let Some(index) = self.indexes.get_mut(&locality_key(&gone.endpoint(), rules)) {
+                index.note_free_slot(gone.slot());
             }
         }
         std::mem::take(&mut self.drained).iter().for_each(|member| member.drain_by_weight());
@@ -246,10 +246,10 @@ impl Register {
 
     /// Forgets localities without members.
     fn prune(&mut self, next: &mut Roster) {
-        let books = &mut self.books;
+        let indexes = &mut self.indexes;
         next.localities.retain(|locality| {
             if locality.count == 0 {
-                books.remove(&locality.locality_key);
+                indexes.remove(&locality.locality_key);
             }
             locality.count > 0
         });

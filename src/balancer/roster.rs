@@ -46,22 +46,22 @@ impl Locality {
         Self { locality_key, slots, shared, count: 0, drained: 0, uneven: None }
     }
 
-    pub(super) fn join(&mut self, endpoint: Endpoint, book: &mut Book) -> Arc<Member> {
+    pub(super) fn join(&mut self, endpoint: Endpoint, index: &mut LocalityIndex) -> Arc<Member> {
         let weight = endpoint.weight();
-        self.place(weight, book, |run, slot| Arc::new(Member::new(endpoint, run, slot)))
+        self.place(weight, index, |run, slot| Arc::new(Member::new(endpoint, run, slot)))
     }
 
     /// Gives the member that `make` makes a place.
     pub(super) fn place(
         &mut self,
         weight: u32,
-        book: &mut Book,
+        index: &mut LocalityIndex,
         make: impl FnOnce(Arc<Run>, u32) -> Arc<Member>,
     ) -> Arc<Member> {
-        let slot = self.free_slot(book);
+        let slot = self.free_slot(index);
         let run = self.slots.make_room(slot as usize, &self.shared);
         run.hot.forget(slot as usize);
-        self.weigh(book, None, Some(weight));
+        self.weigh(index, None, Some(weight));
         self.count += 1;
         let member = make(run, slot);
         self.slots.replace(slot as usize, Some(Arc::clone(&member)));
@@ -70,10 +70,10 @@ impl Locality {
 
     /// A slot that an endpoint left, unless attempts are still under way from there: their ends would be taken
     /// for the newcomer's.
-    fn free_slot(&self, book: &mut Book) -> u32 {
-        let idle = |hole: &u32| self.slots.in_flight(*hole as usize) == 0;
-        match book.holes.iter().rev().take(HOLES_LOOKED_AT).position(idle) {
-            Some(from_end) => book.holes.swap_remove(book.holes.len() - 1 - from_end),
+    fn free_slot(&self, index: &mut LocalityIndex) -> u32 {
+        let idle = |free: &u32| self.slots.in_flight(*free as usize) == 0;
+        match index.free_slots.iter().rev().take(FREE_SLOTS_LOOKED_AT).position(idle) {
+            Some(from_end) => index.free_slots.swap_remove(index.free_slots.len() - 1 - from_end),
             None => self.slots.len() as u32,
         }
     }
@@ -95,33 +95,38 @@ impl Locality {
     }
 
     /// One weight goes, another comes.
-    pub(super) fn weigh(&mut self, book: &mut Book, goes: Option<u32>, comes: Option<u32>) {
-        book.weigh(goes, comes);
-        self.uneven = book.uneven();
-        self.drained = book.weights.get(&0).copied().unwrap_or(0);
+    pub(super) fn weigh(
+        &mut self,
+        index: &mut LocalityIndex,
+        goes: Option<u32>,
+        comes: Option<u32>,
+    ) {
+        index.weigh(goes, comes);
+        self.uneven = index.uneven();
+        self.drained = index.weights.get(&0).copied().unwrap_or(0);
     }
 
     /// Takes `member` out. It departs, and its slot is free, once picks see that it is out.
-    pub(super) fn leave(&mut self, member: &Member, book: &mut Book) {
+    pub(super) fn leave(&mut self, member: &Member, index: &mut LocalityIndex) {
         self.slots.replace(member.slot(), None);
-        self.weigh(book, Some(member.endpoint().weight()), None);
+        self.weigh(index, Some(member.endpoint().weight()), None);
         self.count -= 1;
     }
 }
 
-/// What is known of a locality beside what picks need.
+/// What updates need of a locality, and picks do not: its free slots, and how often each weight occurs.
 #[derive(Debug, Default)]
-pub(super) struct Book {
+pub(super) struct LocalityIndex {
     /// Slots that endpoints left.
-    holes: Vec<u32>,
+    free_slots: Vec<u32>,
     /// How many have which weight.
     weights: BTreeMap<u32, usize>,
 }
 
-impl Book {
+impl LocalityIndex {
     /// The endpoint at `slot` has departed.
-    pub(super) fn note_hole(&mut self, slot: usize) {
-        self.holes.push(slot as u32);
+    pub(super) fn note_free_slot(&mut self, slot: usize) {
+        self.free_slots.push(slot as u32);
     }
 
     fn weigh(&mut self, goes: Option<u32>, comes: Option<u32>) {
@@ -208,5 +213,5 @@ impl Roster {
     }
 }
 
-/// Attempts end, so most holes are free; a new slot is no harm either.
-const HOLES_LOOKED_AT: usize = 8;
+/// Attempts end, so most slots that were left can be used again; a new slot is no harm either.
+const FREE_SLOTS_LOOKED_AT: usize = 8;

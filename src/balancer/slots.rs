@@ -2,7 +2,7 @@
 //!
 //! A hundred thousand endpoints, and one joins: readers must not wait for a copy of the rest, and the writer
 //! must not make one. So the array is a tree of two levels below its root, 64 wide; a change copies one branch
-//! and one chunk, some 150 pointers. A slot is a member's for as long as it is listed, and a hole afterwards,
+//! and one chunk, some 150 pointers. A slot is a member's for as long as it is listed, and free afterwards,
 //! until another endpoint joins; so positions can be kept elsewhere, and the order of those that stay never changes.
 //! What changes with each pick lies beside it, in hot state that all versions share.
 
@@ -85,7 +85,7 @@ impl Slots {
         Arc::clone(&self.runs[run])
     }
 
-    /// Puts a member, or a hole, at a slot that exists; what was there is returned.
+    /// Puts a member, or none, at a slot that exists; what was there is returned.
     pub(crate) fn replace(
         &mut self,
         slot: usize,

@@ -9,7 +9,7 @@ use crate::policy::locality::subset;
 
 /// What a host is to a subset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Fitness {
+pub(crate) enum HostHealth {
     /// It bears its part of the calls, or is not known.
     Well,
     /// It does, but has owed an answer for longer than its limit.
@@ -24,13 +24,13 @@ pub(crate) fn used(
     listed: &[Host],
     rule: Subset,
     seed: u64,
-    fitness: impl Fn(&Host) -> Fitness,
+    health: impl Fn(&Host) -> HostHealth,
 ) -> Vec<Host> {
     let mut levels: BTreeMap<u32, Vec<&Host>> = BTreeMap::new();
     for host in listed {
         levels.entry(host.priority).or_default().push(host);
     }
-    levels.values().flat_map(|level| used_of_level(level, rule, seed, &fitness)).collect()
+    levels.values().flat_map(|level| used_of_level(level, rule, seed, &health)).collect()
 }
 
 /// The hosts of one priority, in their order.
@@ -38,17 +38,17 @@ fn used_of_level(
     listed: &[&Host],
     rule: Subset,
     seed: u64,
-    fitness: &impl Fn(&Host) -> Fitness,
+    health: &impl Fn(&Host) -> HostHealth,
 ) -> Vec<Host> {
-    let fitness: Vec<Fitness> = listed.iter().map(|host| fitness(host)).collect();
-    let takes_calls = |index: usize| fitness[index] != Fitness::Ill;
+    let health: Vec<HostHealth> = listed.iter().map(|host| health(host)).collect();
+    let takes_calls = |index: usize| health[index] != HostHealth::Ill;
     match rule {
         Subset::Rendezvous { size } => {
             let keys: Vec<String> =
                 listed.iter().map(|host| hash_key(&host.address, host.port)).collect();
             let addresses: Vec<&str> = keys.iter().map(String::as_str).collect();
             let until = |size| subset::by_rendezvous(&addresses, seed, size, takes_calls);
-            let mut taken = filled_up(size.get() as usize, until, |index| fitness[*index]);
+            let mut taken = filled_up(size.get() as usize, until, |index| health[*index]);
             taken.sort_unstable();
             taken.into_iter().map(|index| Host::clone(listed[index])).collect()
         }
@@ -57,7 +57,7 @@ fn used_of_level(
                 return Vec::new();
             };
             let until = |size| aperture.members_until(listed.len(), size, takes_calls);
-            let shares = filled_up(size.get() as usize, until, |(index, _)| fitness[*index]);
+            let shares = filled_up(size.get() as usize, until, |(index, _)| health[*index]);
             // Where the arc's ends cut endpoints, weights tell the parts of each.
             let cut = shares.iter().any(|(_, share)| *share < 1.0);
             let unit = unit(listed);
@@ -81,11 +81,11 @@ fn used_of_level(
 fn filled_up<T>(
     size: usize,
     until: impl Fn(usize) -> Vec<T>,
-    fitness: impl Fn(&T) -> Fitness,
+    health: impl Fn(&T) -> HostHealth,
 ) -> Vec<T> {
     let taken = until(size);
-    let count = |wanted| taken.iter().filter(|it| fitness(it) == wanted).count();
-    let (late, ill) = (count(Fitness::Late), count(Fitness::Ill));
+    let count = |wanted| taken.iter().filter(|it| health(it) == wanted).count();
+    let (late, ill) = (count(HostHealth::Late), count(HostHealth::Ill));
     if (late + ill) * 2 > size { until(size + late) } else { taken }
 }
 
@@ -125,31 +125,33 @@ mod tests {
     #[test]
     fn a_drawn_subset_has_so_many_that_are_well() {
         let rule = Subset::Rendezvous { size: number(5) };
-        let first = used(&hosts(50), rule, 7, |_| Fitness::Well);
+        let first = used(&hosts(50), rule, 7, |_| HostHealth::Well);
         assert_eq!(first.len(), 5);
         let ill = first[2].port;
-        let all_but_one = |host: &Host| if host.port == ill { Fitness::Ill } else { Fitness::Well };
+        let all_but_one =
+            |host: &Host| if host.port == ill { HostHealth::Ill } else { HostHealth::Well };
         let second = used(&hosts(50), rule, 7, all_but_one);
         assert_eq!(second.len(), 6);
         assert!(first.iter().all(|host| second.contains(host)));
-        assert_ne!(ports(&first), ports(&used(&hosts(50), rule, 8, |_| Fitness::Well)));
+        assert_ne!(ports(&first), ports(&used(&hosts(50), rule, 8, |_| HostHealth::Well)));
     }
 
     #[test]
     fn a_drawn_subset_looks_at_as_many_more_as_are_late_beyond_a_half() {
         let rule = Subset::Rendezvous { size: number(4) };
-        let first = ports(&used(&hosts(50), rule, 7, |_| Fitness::Well));
+        let first = ports(&used(&hosts(50), rule, 7, |_| HostHealth::Well));
         let count = |late: usize| {
             let is_late = |host: &Host| first[..late].contains(&host.port);
-            let fitness = |host: &Host| if is_late(host) { Fitness::Late } else { Fitness::Well };
-            used(&hosts(50), rule, 7, fitness).len()
+            let health =
+                |host: &Host| if is_late(host) { HostHealth::Late } else { HostHealth::Well };
+            used(&hosts(50), rule, 7, health).len()
         };
         assert_eq!([0, 1, 2, 3, 4].map(count), [4, 4, 4, 7, 8]);
-        assert_eq!(used(&hosts(50), rule, 7, |_| Fitness::Late).len(), 8, "the service is slow");
+        assert_eq!(used(&hosts(50), rule, 7, |_| HostHealth::Late).len(), 8, "the service is slow");
         let half_is_out = |host: &Host| match first.iter().position(|port| *port == host.port) {
-            Some(0 | 1) => Fitness::Ill,
-            Some(_) => Fitness::Late,
-            None => Fitness::Well,
+            Some(0 | 1) => HostHealth::Ill,
+            Some(_) => HostHealth::Late,
+            None => HostHealth::Well,
         };
         assert_eq!(used(&hosts(50), rule, 7, half_is_out).len(), 8, "while circuits open");
     }
@@ -159,10 +161,11 @@ mod tests {
         for weight in [0, 1, 655, 700, 65_535] {
             let listed = hosts(10).into_iter().map(|host| Host { weight, ..host });
             let rule = Subset::Deterministic { size: number(4), client: 0, clients: number(3) };
-            let weights: Vec<u32> = used(&listed.collect::<Vec<_>>(), rule, 0, |_| Fitness::Well)
-                .into_iter()
-                .map(|host| host.weight)
-                .collect();
+            let weights: Vec<u32> =
+                used(&listed.collect::<Vec<_>>(), rule, 0, |_| HostHealth::Well)
+                    .into_iter()
+                    .map(|host| host.weight)
+                    .collect();
             assert!(weights.iter().all(|it| *it <= 65_535 && (*it == 0) == (weight == 0)));
             let (whole, cut) = (weights[0], weights.iter().min().unwrap());
             assert!(
@@ -177,7 +180,7 @@ mod tests {
         let mut carried = vec![0; 10];
         for client in 0..3 {
             let rule = Subset::Deterministic { size: number(4), client, clients: number(3) };
-            for host in used(&hosts(10), rule, 0, |_| Fitness::Well) {
+            for host in used(&hosts(10), rule, 0, |_| HostHealth::Well) {
                 carried[usize::from(host.port) - 1] += host.weight;
             }
         }

@@ -11,14 +11,14 @@ use super::cluster_state::Mode;
 use super::list::{Change, List, Refresh};
 use super::pick::pick_state::PickState;
 use super::roster::Roster;
-use crate::discovery::{Asked, Supply, Taker, Watch};
+use crate::discovery::{CustomProvider, Subscriber, Supply, Watch};
 use crate::endpoint::{Endpoint, Host};
 use crate::error::{Error, ErrorKind};
 use crate::event::Event;
-use crate::line::line;
-use crate::runtime::exclusive::Turn;
+use crate::runtime::callback_mutex::CallbackGuard;
 use crate::runtime::host::callback;
 use crate::runtime::{clock, entropy};
+use crate::single_line::single_line;
 use crate::statistics::ClusterCounter;
 
 impl Balancer {
@@ -29,7 +29,7 @@ impl Balancer {
     pub fn prepare(self: &Arc<Self>) -> Result<(), Error> {
         match &self.supply {
             _ if self.updates_done() > 0 => Ok(()),
-            Supply::Asked(_) => self.update_since(0),
+            Supply::Custom(_) => self.update_since(0),
             Supply::Watched(_) => self.join(),
         }
     }
@@ -42,10 +42,10 @@ impl Balancer {
     /// callbacks.
     pub fn update(self: &Arc<Self>) -> Result<(), Error> {
         match &self.supply {
-            Supply::Asked(asked) => self.refresh(asked, self.live().list.turn()?),
+            Supply::Custom(custom) => self.refresh(custom, self.live().list.turn()?),
             Supply::Watched(watch) => {
                 self.join()?;
-                let _ = watch.nudge(clock::now());
+                let _ = watch.request_refresh(clock::now());
                 // Also where it is no news: hands may have changed what is used of it.
                 let turn = self.live().list.turn()?;
                 turn.value().seen.version = 0;
@@ -58,16 +58,16 @@ impl Balancer {
 
     /// Like [`Self::update`] of a provider that is asked, unless another thread's update ended since `seen` was read.
     pub(crate) fn update_since(&self, seen: u64) -> Result<(), Error> {
-        let Supply::Asked(asked) = &self.supply else { return Ok(()) };
+        let Supply::Custom(custom) = &self.supply else { return Ok(()) };
         let turn = self.live().list.turn()?;
-        if self.updates_done() > seen { Ok(()) } else { self.refresh(asked, turn) }
+        if self.updates_done() > seen { Ok(()) } else { self.refresh(custom, turn) }
     }
 
     /// The same, unless another thread is at it.
     pub(crate) fn try_update_since(&self, seen: u64) -> Option<Result<(), Error>> {
-        let Supply::Asked(asked) = &self.supply else { return Some(Ok(())) };
+        let Supply::Custom(custom) = &self.supply else { return Some(Ok(())) };
         let turn = self.live().list.try_turn()?;
-        Some(if self.updates_done() > seen { Ok(()) } else { self.refresh(asked, turn) })
+        Some(if self.updates_done() > seen { Ok(()) } else { self.refresh(custom, turn) })
     }
 
     /// How many updates have ended well.
@@ -75,18 +75,22 @@ impl Balancer {
         self.live().list.updates_done()
     }
 
-    fn refresh(&self, asked: &Asked, turn: Turn<'_, Refresh>) -> Result<(), Error> {
+    fn refresh(
+        &self,
+        custom: &CustomProvider,
+        turn: CallbackGuard<'_, Refresh>,
+    ) -> Result<(), Error> {
         let live = self.live();
         let cells = &live.rules.cluster.cells;
-        let hosts = asked.provider.discover().map_err(|reason| {
-            let reason = line(reason);
+        let hosts = custom.provider.discover().map_err(|reason| {
+            let reason = single_line(reason);
             cells.count(ClusterCounter::RefreshFailed);
             self.source_fails(&reason);
             live.list.note_failure(&reason);
             no_list(&reason)
         })?;
         self.source_is_well();
-        let hold = asked.freshness.empty_hold;
+        let hold = custom.freshness.empty_hold;
         // Where there is no list there is nothing to hold on to.
         let known = live.rules.cluster.known();
         let believed = known == 0 || turn.value().believes(hosts.len(), hold, clock::now());
@@ -107,7 +111,7 @@ impl Balancer {
     }
 
     /// Takes what is new of the provider's watch.
-    pub(super) fn take(&self, watch: &Watch, turn: Turn<'_, Refresh>) {
+    pub(super) fn take(&self, watch: &Watch, turn: CallbackGuard<'_, Refresh>) {
         let live = self.live();
         let cells = &live.rules.cluster.cells;
         let (state, listing) = (watch.state(), watch.latest());
@@ -161,7 +165,7 @@ impl Balancer {
     pub fn list_age(&self) -> Option<Duration> {
         let now = clock::now();
         match &self.supply {
-            Supply::Asked(_) => self.live().list.age(now),
+            Supply::Custom(_) => self.live().list.age(now),
             Supply::Watched(watch) => watch.age(now),
         }
     }
@@ -239,7 +243,7 @@ impl Balancer {
     /// A change that no answer of the provider brings.
     fn change_unasked(
         &self,
-        turn: Turn<'_, Refresh>,
+        turn: CallbackGuard<'_, Refresh>,
         next: impl FnOnce(&mut Change<'_>) -> Option<Roster>,
     ) {
         self.change(turn, self.list_age(), |_| (), next);
@@ -252,7 +256,7 @@ impl Balancer {
             && self.updates_done() > 0
             && watch.version() != self.live().list.taken()
         {
-            self.look();
+            self.on_update();
         }
     }
 
@@ -261,7 +265,7 @@ impl Balancer {
     /// thread that has the lock next sees that its question was answered.
     fn change(
         &self,
-        turn: Turn<'_, Refresh>,
+        turn: CallbackGuard<'_, Refresh>,
         age: Option<Duration>,
         note: impl FnOnce(&List),
         next: impl FnOnce(&mut Change<'_>) -> Option<Roster>,

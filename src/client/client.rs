@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use super::body::stream::{BodyStream, Inflow};
+use super::body::stream::{BodyChannel, BodyStream};
 use super::body::streaming::Delivery;
 use super::call::attempt;
 use super::call::call::Call;
@@ -22,14 +22,14 @@ use super::route::Route;
 use super::transport::{ClientTransport, Driver};
 use crate::balancer::background;
 use crate::balancer::balancer::Balancer;
-use crate::balancer::supply::Wanted;
+use crate::balancer::provider::RequestedBy;
 use crate::config::{ClientConfig, Http2};
 use crate::error::{Error, ErrorKind};
 use crate::event::Observer;
 use crate::request::Request;
-use crate::runtime::host::{callback, wishes};
+use crate::runtime::cold_path::cold_path;
+use crate::runtime::host::{callback, caller_jobs};
 use crate::runtime::process::PerProcess;
-use crate::runtime::rare::rare;
 use crate::runtime::stop::{Reason, Stop};
 use crate::runtime::{clock, io_thread, shard, waiter};
 use crate::statistics::Snapshot;
@@ -63,9 +63,9 @@ impl Client {
     ///
     /// # Errors
     /// The client is closed, or the plan cannot be carried out; nothing was done.
-    pub(super) fn succeeded(&self, plan: Plan) -> Result<Self, Error> {
+    pub(super) fn reconfigured(&self, plan: Plan) -> Result<Self, Error> {
         self.core.lifecycle.check_open()?;
-        Ok(Self { core: Arc::new(self.core.succeeded(plan)?), warmed: PerProcess::new() })
+        Ok(Self { core: Arc::new(self.core.reconfigured(plan)?), warmed: PerProcess::new() })
     }
 
     /// Takes up what goes on beside the calls, where it was under way before.
@@ -73,7 +73,7 @@ impl Client {
         let used = |balancer: &Arc<Balancer>| balancer.updates_done() > 0;
         if let Some(balancer) = self.core.route.balancer().filter(|it| used(it)) {
             // Where it fails, the next call does it.
-            let _ = balancer.join().and_then(|()| self.prepare(Wanted::Attempt));
+            let _ = balancer.join().and_then(|()| self.prepare(RequestedBy::Attempt));
         }
         self.warm_up();
     }
@@ -107,7 +107,7 @@ impl Client {
         let started = clock::now();
         self.core.lifecycle.check_open()?;
         self.warm_up();
-        self.prepare_for(request, Wanted::Blocking, started)?;
+        self.prepare_for(request, RequestedBy::Blocking, started)?;
         if self.core.config.http2 != Http2::Off || request.streamed {
             return self.start_and_wait(request, started);
         }
@@ -145,7 +145,7 @@ impl Client {
         let waited = match self.core.interrupt() {
             None => {
                 let wait = |slice| waiter::wait(completion.outcome(), slice);
-                Ok(wishes::serving(Duration::MAX, wait).transpose())
+                Ok(caller_jobs::run_while_waiting(Duration::MAX, wait).transpose())
             }
             Some(interrupt) => shard::wait(async {
                 let wait = pin!(completion.wait(Duration::MAX));
@@ -220,19 +220,19 @@ impl Client {
     ) -> Result<(), Error> {
         self.core.lifecycle.check_open()?;
         self.warm_up();
-        self.prepare_for(&request, Wanted::Started, started)?;
+        self.prepare_for(&request, RequestedBy::Started, started)?;
         Call::check(&self.core, &request)?;
         let resolver = resolver().map_err(out_of_resources)?;
         let thread = io_thread::least_busy().map_err(out_of_resources)?;
         let client = Arc::clone(self);
         let (place, asked) = (Arc::clone(&thread), Arc::clone(&stop));
         let lost = finish.clone();
-        let streamed = request.streamed.then(Arc::<OnceLock<Arc<Inflow>>>::default);
+        let streamed = request.streamed.then(Arc::<OnceLock<Arc<BodyChannel>>>::default);
         let begun = streamed.clone();
         let lost = move || {
             lost(Err(thread_lost()));
-            if let Some(inflow) = begun.as_ref().and_then(|begun| begun.get()) {
-                inflow.end(Err(thread_lost()));
+            if let Some(channel) = begun.as_ref().and_then(|begun| begun.get()) {
+                channel.end(Err(thread_lost()));
             }
         };
         thread.spawn(&self.core.lifecycle.tenant, stop, lost, async move {
@@ -250,9 +250,9 @@ impl Client {
                     let outcome = attempt::run(&call, &*transport, &mut body).await;
                     if let Some(body) = body {
                         let stream = BodyStream::new(Arc::clone(&client.core), Arc::clone(&asked));
-                        let _ = streamed.as_ref().map(|streamed| streamed.set(stream.inflow()));
+                        let _ = streamed.as_ref().map(|streamed| streamed.set(stream.channel()));
                         let finish = |outcome| finisher.finish(outcome);
-                        rare(|| body.carry(&mut call, outcome, stream, finish)).await;
+                        cold_path(|| body.carry(&mut call, outcome, stream, finish)).await;
                     } else {
                         // Nothing of the call is left when its caller learns of its end.
                         drop(call);
@@ -280,14 +280,14 @@ impl Client {
         timeout: Duration,
     ) -> Result<Option<Outcome>, Error> {
         if timeout.is_zero() {
-            wishes::serve();
+            caller_jobs::run_pending();
             return completion.poll();
         }
         check_may_wait()?;
         let waited = match self.core.interrupt() {
             None => {
                 let wait = |slice| waiter::wait(completion.outcome(), slice);
-                Ok(Some(wishes::serving(timeout, wait).transpose()))
+                Ok(Some(caller_jobs::run_while_waiting(timeout, wait).transpose()))
             }
             Some(interrupt) => {
                 shard::wait(async { interrupt.watch(pin!(completion.wait(timeout))).await })
@@ -327,12 +327,12 @@ impl Client {
         let (client, place) = (Arc::clone(self), Arc::clone(&thread));
         thread.spawn(&self.core.lifecycle.tenant, Arc::default(), || {}, async move {
             // Where the provider fails here, the first call that it does not fail lets the next visit go on.
-            let _ = client.prepare(Wanted::Attempt);
+            let _ = client.prepare(RequestedBy::Attempt);
             if let Some(balancer) = client.core.route.balancer()
                 && balancer.updates_done() == 0
             {
-                let around = Lifecycle::around(&client.core.lifecycle);
-                let _ = balancer.request_update(0, around);
+                let scope = Lifecycle::host_call_scope(&client.core.lifecycle);
+                let _ = balancer.request_update(0, scope);
             }
             client.transport_of(&place, resolver).warm_up();
             client.core.lifecycle.note_end();
@@ -356,21 +356,21 @@ impl Client {
     fn prepare_for(
         &self,
         request: &Request,
-        wanted: Wanted,
+        by: RequestedBy,
         started: Instant,
     ) -> Result<(), Error> {
-        self.prepare(wanted).map_err(|error| match error.kind() {
+        self.prepare(by).map_err(|error| match error.kind() {
             ErrorKind::Discovery => unsent(&self.core, request, &error, started),
             _ => error,
         })
     }
 
     /// Asks the provider at the balancer's first use, or begins to be told by it.
-    fn prepare(&self, wanted: Wanted) -> Result<(), Error> {
+    fn prepare(&self, by: RequestedBy) -> Result<(), Error> {
         match &self.core.route {
             Route::Balanced(balancer) => {
                 if balancer.updates_done() == 0 {
-                    self.core.lifecycle.visit(|| balancer.prepare_for(wanted))??;
+                    self.core.lifecycle.track(|| balancer.prepare_for(by))??;
                 }
                 let transport = || Ok(ClientTransport::direct(&self.core, resolver()?));
                 background::begin(balancer, transport).map_err(out_of_resources)

@@ -6,7 +6,7 @@ use std::time::Instant;
 use arc_swap::ArcSwapOption;
 use http::HeaderMap;
 
-use crate::balancer::balancer::{Balancer, Hold};
+use crate::balancer::balancer::{Balancer, UsageToken};
 use crate::client::admission::admission::Admission;
 use crate::client::admission::limit::Refused;
 use crate::client::call::cancellation::Interrupt;
@@ -40,13 +40,13 @@ pub struct Core {
     pub(crate) hooks: Hooks,
     admission: Arc<PerProcess<Admission>>,
     /// Kept while the route has this balancer.
-    _hold: Option<Arc<Hold>>,
+    _usage: Option<Arc<UsageToken>>,
     // What follows is the same in every configuration of the client.
     log: Arc<Log>,
     /// The host's own observers.
     observers: Vec<Arc<dyn Observer>>,
     /// Log and observers as the balancer tells them.
-    outside: Arc<Outside>,
+    client_observer: Arc<ClientObserver>,
     /// Shared with questions to the host that outlast the call which wanted them.
     pub(crate) lifecycle: Arc<Lifecycle>,
     faults: PerProcess<FaultSource>,
@@ -70,11 +70,11 @@ impl Core {
         let balanced = route.balancer().is_some();
         config.check(balanced)?;
         let (log, lifecycle) = (Arc::new(log), Arc::new(Lifecycle::new()));
-        let outside = |observers| Outside::new(&log, observers, &lifecycle);
+        let client_observer = |observers| ClientObserver::new(&log, observers, &lifecycle);
         let core = Self {
-            wiring: Wiring::new(&config, balanced, observing(&log, outside(Vec::new())))?,
-            outside: outside(observers.clone()),
-            _hold: route.balancer().map(|balancer| Arc::new(balancer.hold())),
+            wiring: Wiring::new(&config, balanced, observing(&log, client_observer(Vec::new())))?,
+            client_observer: client_observer(observers.clone()),
+            _usage: route.balancer().map(|balancer| Arc::new(balancer.usage_token())),
             present_balancer: Arc::new(ArcSwapOption::new(route.balancer().cloned())),
             config,
             route,
@@ -96,21 +96,21 @@ impl Core {
     ///
     /// # Errors
     /// The settings do not go together, or the route cannot be made; nothing was done.
-    pub(crate) fn succeeded(&self, plan: Plan) -> Result<Self, Error> {
+    pub(crate) fn reconfigured(&self, plan: Plan) -> Result<Self, Error> {
         let Plan { config, route } = plan;
         let balanced = route.is_balanced(&self.route);
         config.check(balanced)?;
-        let wiring = self.wiring.succeeded(&config, balanced)?;
+        let wiring = self.wiring.reconfigured(&config, balanced)?;
         // Last: it cannot be taken back.
         let route = route.make(&self.route)?;
         let is_known =
             |it: &&Arc<Balancer>| self.route.balancer().is_some_and(|old| Arc::ptr_eq(old, it));
         let same = route.balancer().filter(is_known).is_some();
-        let new_hold = || route.balancer().map(|balancer| Arc::new(balancer.hold()));
+        let new_usage = || route.balancer().map(|balancer| Arc::new(balancer.usage_token()));
         self.present_balancer.store(route.balancer().cloned());
         let core = Self {
             wiring,
-            _hold: if same { self._hold.clone() } else { new_hold() },
+            _usage: if same { self._usage.clone() } else { new_usage() },
             admission: match limits_alike(&self.config, &config) {
                 true => Arc::clone(&self.admission),
                 false => Arc::default(),
@@ -120,7 +120,7 @@ impl Core {
             hooks: self.hooks.clone(),
             log: Arc::clone(&self.log),
             observers: self.observers.clone(),
-            outside: Arc::clone(&self.outside),
+            client_observer: Arc::clone(&self.client_observer),
             lifecycle: Arc::clone(&self.lifecycle),
             // By the seed and the shares of the new settings.
             faults: PerProcess::new(),
@@ -139,7 +139,8 @@ impl Core {
     fn observe_balancer(&self) {
         let Some(balancer) = self.route.balancer() else { return };
         if self.log.is_on() || !self.observers.is_empty() {
-            let observer: Weak<dyn Observer> = Arc::<Outside>::downgrade(&self.outside);
+            let observer: Weak<dyn Observer> =
+                Arc::<ClientObserver>::downgrade(&self.client_observer);
             balancer.observe(&observer);
         }
     }
@@ -241,8 +242,8 @@ pub(crate) fn out_of_resources(error: std::io::Error) -> Error {
     Error::new(ErrorKind::Overloaded, format!("no shard or thread could be made: {error}"))
 }
 
-fn observing(log: &Log, outside: Arc<Outside>) -> Option<Arc<dyn Observer>> {
-    log.is_on().then_some(outside as Arc<dyn Observer>)
+fn observing(log: &Log, client_observer: Arc<ClientObserver>) -> Option<Arc<dyn Observer>> {
+    log.is_on().then_some(client_observer as Arc<dyn Observer>)
 }
 
 /// Takes in what happens beside the client's own calls, on any thread: to a balancer that others share, and to
@@ -250,13 +251,13 @@ fn observing(log: &Log, outside: Arc<Outside>) -> Option<Arc<dyn Observer>> {
 ///
 /// Connections have it, and they go with the client's life: it must not keep that, nor the host's log.
 #[derive(Debug)]
-struct Outside {
+struct ClientObserver {
     log: Weak<Log>,
     observers: Vec<Arc<dyn Observer>>,
     lifecycle: Weak<Lifecycle>,
 }
 
-impl Outside {
+impl ClientObserver {
     fn new(
         log: &Arc<Log>,
         observers: Vec<Arc<dyn Observer>>,
@@ -267,7 +268,7 @@ impl Outside {
     }
 }
 
-impl Observer for Outside {
+impl Observer for ClientObserver {
     fn observe(&self, event: &Event<'_>) {
         // Where the client is gone there is nobody to tell.
         let Some((log, lifecycle)) = self.log.upgrade().zip(self.lifecycle.upgrade()) else {

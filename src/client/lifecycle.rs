@@ -1,14 +1,14 @@
-//! Whether a client is open, and what of it is under way: calls, and visits to its host beside them.
+//! Whether a client is open, and what of it is under way: calls, and work beside them that calls its host.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::balancer::supply::Around;
+use crate::balancer::provider::HostCallScope;
 use crate::error::{Error, ErrorKind};
 use crate::runtime::attachment::Tenant;
 use crate::runtime::host::callback;
-use crate::runtime::stop::{Reason, Visit};
+use crate::runtime::stop::{Reason, TrackedWork};
 use crate::runtime::{io_thread, stop};
 
 /// The life of one client.
@@ -59,7 +59,7 @@ impl Lifecycle {
             self.waits_for_all(CALLS_END_WITHIN)
         };
         self.silent.fetch_or(all_ended, Ordering::SeqCst);
-        // Once more: a visit beside a call saw that, or is seen here.
+        // Once more: work beside a call saw that, or is seen here.
         if all_ended && self.waits_for_all(CALLS_END_WITHIN) {
             self.tenant.close();
             return Ok(());
@@ -88,37 +88,37 @@ impl Lifecycle {
     ///
     /// # Errors
     /// The client is closed, and nothing was done.
-    pub(crate) fn visit<R>(&self, work: impl FnOnce() -> R) -> Result<R, Error> {
-        let visit = Visit::begin(&self.tenant);
-        // Asked inside: a close sees this visit, or this sees the close.
+    pub(crate) fn track<R>(&self, work: impl FnOnce() -> R) -> Result<R, Error> {
+        let tracked = TrackedWork::begin(&self.tenant);
+        // Asked inside: a close sees this work, or this sees the close.
         self.check_open()?;
         let result = work();
-        drop(visit);
+        drop(tracked);
         self.note_end();
         Ok(result)
     }
 
     /// Lets a close wait for a question to the host that outlasts the call which wants its answer.
-    pub(crate) fn around(this: &Arc<Self>) -> Around {
+    pub(crate) fn host_call_scope(this: &Arc<Self>) -> HostCallScope {
         let this = Arc::clone(this);
         // Of a closed client nothing is asked any more.
-        Box::new(move |ask| drop(this.visit(ask)))
+        Box::new(move |ask| drop(this.track(ask)))
     }
 
     /// Tells the host by `work` what happened beside the client's calls; nothing once a close has returned.
     pub(crate) fn tell(&self, work: impl FnOnce()) {
-        let visit = Visit::begin(&self.tenant);
+        let tracked = TrackedWork::begin(&self.tenant);
         // Asked inside, as above.
         if !self.silent.load(Ordering::SeqCst) {
             work();
         }
-        drop(visit);
+        drop(tracked);
         self.note_end();
     }
 
     /// Asks the host by `should_stop` whether a blocking call or wait should end; no once a close has returned.
     pub(crate) fn ask(&self, should_stop: &(dyn Fn() -> bool + Send + Sync)) -> bool {
-        let _visit = Visit::begin(&self.tenant);
+        let _tracked = TrackedWork::begin(&self.tenant);
         !self.silent.load(Ordering::SeqCst) && callback::run(should_stop)
     }
 }

@@ -20,17 +20,17 @@ pub mod route;
 pub(crate) mod transport;
 mod wiring;
 
-pub use crate::balancer::{Balancer, Hold, Member, Reason, Roster, Status};
+pub use crate::balancer::{Balancer, Member, Reason, Roster, Status, UsageToken};
 pub use body::stream::{BodyStream, Notice, Read, Watcher};
 pub use body::streaming::Delivery;
 pub use client::Client;
-pub use completion::completion::{Completion, Outcome, Taker};
+pub use completion::completion::{Completion, Outcome, OutcomeCallback};
 pub use completion::queue::{Queue, QueueEvent, QueueEventKind, ReadableNotice};
 pub(crate) use core::check_may_wait;
 pub use observe::event_record::{EventRecord, millis};
 pub use observe::events::{EventSink, OnEvent};
 pub use observe::hooks::{
-    AttemptAhead, Hooks, OnCallEnd, OnClassify, OnError, OnRequest, OnResponse, ShouldStop,
+    AttemptInfo, Hooks, OnCallEnd, OnClassify, OnError, OnRequest, OnResponse, ShouldStop,
 };
 pub use observe::log::{Log, Severity, Sink};
 pub use plan::{NextRoute, Plan};

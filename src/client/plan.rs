@@ -49,7 +49,7 @@ impl NextRoute {
                 if balancer.holder_count() > 1 {
                     return Err(in_use());
                 }
-                let next = balancer.succeeded(supply, *config)?;
+                let next = balancer.reconfigured(supply, *config)?;
                 Ok(Route::Balanced(Arc::new(next)))
             }
             (Self::Balanced(Some(supply), config), _) => {

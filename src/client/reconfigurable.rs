@@ -8,7 +8,7 @@ use super::client::Client;
 use super::core::would_deadlock;
 use super::plan::Plan;
 use crate::error::Error;
-use crate::runtime::exclusive::Exclusive;
+use crate::runtime::callback_mutex::CallbackMutex;
 use crate::runtime::host::callback;
 use crate::runtime::process::PerProcess;
 
@@ -17,7 +17,7 @@ use crate::runtime::process::PerProcess;
 pub struct Reconfigurable {
     present: ArcSwap<Client>,
     /// One change at a time.
-    turn: PerProcess<Exclusive<()>>,
+    turn: PerProcess<CallbackMutex<()>>,
 }
 
 impl Reconfigurable {
@@ -44,9 +44,9 @@ impl Reconfigurable {
         if callback::is_in_callback() {
             return Err(would_deadlock());
         }
-        let _turn = self.turn.get().turn();
+        let _turn = self.turn.get().lock();
         let before = self.kept();
-        let next = Arc::new(before.succeeded(plan(&before)?)?);
+        let next = Arc::new(before.reconfigured(plan(&before)?)?);
         self.present.store(Arc::clone(&next));
         next.go_on();
         Ok(())

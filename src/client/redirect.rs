@@ -18,11 +18,11 @@ use url::Url;
 
 use super::origins::{Origin, Origins};
 use super::route::parse_url;
+use crate::body_source::BodyReader;
 use crate::endpoint::Endpoint;
 use crate::outcome::{Failure, FailureKind};
 use crate::policy::propagation::deadline;
 use crate::runtime::clock;
-use crate::source::BodyReader;
 use crate::transport::{Answer, Exchange, Transport};
 
 /// How redirects are followed.
@@ -35,8 +35,8 @@ pub(crate) struct Redirects {
     pub(crate) origins: Arc<Origins>,
 }
 
-/// One step of the way.
-struct Leg<'a> {
+/// The request as the redirects so far have changed it.
+struct RedirectedRequest<'a> {
     endpoint: Arc<Endpoint>,
     method: Method,
     path: String,
@@ -65,31 +65,33 @@ impl Redirects {
             true => Ok(answer),
             false => answer.whole(first.max_body).await,
         };
-        let mut leg = Leg::of(first);
+        let mut request = RedirectedRequest::of(first);
         for followed in 0.. {
-            let Some((origin, path)) = leg.next(&answer) else { return hand_over(answer).await };
+            let Some((origin, path)) = request.next(&answer) else {
+                return hand_over(answer).await;
+            };
             if followed == self.limit {
                 let detail = format!("more than {} redirects", self.limit);
                 return Err(Failure::sent(FailureKind::TooManyRedirects, detail));
             }
-            leg.turn(answer.status);
-            if leg.source.is_some_and(|source| !source.can_repeat()) {
+            request.turn(answer.status);
+            if request.source.is_some_and(|source| !source.can_repeat()) {
                 return hand_over(answer).await;
             }
             drain(answer).await;
-            leg.go(origin, path, first.endpoint, &self.origins);
+            request.go(origin, path, first.endpoint, &self.origins);
             if let Some(name) = &self.deadline_header {
-                leg.tell_time_left(name, first, clock::now() - begun);
+                request.tell_time_left(name, first, clock::now() - begun);
             }
-            let failed = |failure| leg.failed(failure, first.endpoint);
-            answer = transport.send(&leg.exchange(first, streams)).await.map_err(failed)?;
-            answer.moved_to = Some(format!("{}{}", leg.endpoint.url(), leg.path).into());
+            let failed = |failure| request.failed(failure, first.endpoint);
+            answer = transport.send(&request.exchange(first, streams)).await.map_err(failed)?;
+            answer.moved_to = Some(format!("{}{}", request.endpoint.url(), request.path).into());
         }
         Ok(answer)
     }
 }
 
-impl<'a> Leg<'a> {
+impl<'a> RedirectedRequest<'a> {
     fn of(first: &Exchange<'a>) -> Self {
         Self {
             endpoint: Arc::clone(first.endpoint),
@@ -120,7 +122,7 @@ impl<'a> Leg<'a> {
         }
     }
 
-    /// Where the answer to this leg leads; `None` where it is no redirect, or one that cannot be followed.
+    /// Where the answer to this request leads; `None` where it is no redirect, or one that cannot be followed.
     fn next(&self, answer: &Answer) -> Option<(Origin, String)> {
         if !is_redirect(answer.status) {
             return None;
@@ -159,7 +161,7 @@ impl<'a> Leg<'a> {
         self.path = path;
     }
 
-    /// Tells what is left of the time that the `first` leg told, where this one may tell it.
+    /// Tells what is left of the time that the `first` request told, where this one may tell it.
     fn tell_time_left(&mut self, name: &HeaderName, first: &Exchange<'_>, spent: Duration) {
         let told = first.headers.get(name).filter(|_| self.headers.contains_key(name));
         let left = told.and_then(|told| deadline::parse(name.as_str(), told.as_bytes()));

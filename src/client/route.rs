@@ -7,10 +7,10 @@ use std::time::Instant;
 use http::Uri;
 
 use super::origins::{Origin, Origins};
-use crate::balancer::balancer::{Balancer, NoneAdmits};
+use crate::balancer::balancer::{Balancer, PickError};
 use crate::balancer::lease::Lease;
 use crate::balancer::pick::attempted::Attempted;
-use crate::balancer::pick::terms::Terms;
+use crate::balancer::pick::constraints::PickConstraints;
 use crate::endpoint::{Endpoint, Scheme, without_brackets};
 use crate::error::Error;
 use crate::request::{MAX_TARGET, climbs, too_long};
@@ -140,11 +140,11 @@ impl Target<'_> {
         &self,
         attempted: &Attempted,
         key: Option<u64>,
-        terms: Terms,
+        constraints: PickConstraints,
         now: Instant,
-    ) -> Result<Lease, NoneAdmits> {
+    ) -> Result<Lease, PickError> {
         match &self.to {
-            Destination::Balancer(balancer) => balancer.lease(attempted, key, terms, now),
+            Destination::Balancer(balancer) => balancer.lease(attempted, key, constraints, now),
             Destination::Endpoint(endpoint) => Ok(Lease::fixed(Arc::clone(endpoint))),
         }
     }

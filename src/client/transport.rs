@@ -10,7 +10,7 @@ use super::wiring::Wiring;
 use crate::config::{ClientConfig, DEFAULT_CONNECT_TIMEOUT, Http2};
 use crate::outcome::Failure;
 use crate::runtime::attachment::Attachment;
-use crate::runtime::rare::rare;
+use crate::runtime::cold_path::cold_path;
 use crate::statistics::Stripe;
 #[cfg(feature = "http2")]
 use crate::transport::MultiplexedConfig;
@@ -24,7 +24,7 @@ use crate::transport::{
 pub(crate) struct ClientTransport {
     transport: Kind,
     /// What only clients without a balancer have.
-    detour: Option<Box<Detour>>,
+    via: Option<Box<ProxyAndRedirects>>,
     preconnect: Option<Preconnect>,
     /// What this shard or I/O thread counts for the client.
     pub(crate) stripe: Arc<Stripe>,
@@ -52,7 +52,7 @@ impl Kind {
 
 /// What lies between a call and its server.
 #[derive(Debug)]
-struct Detour {
+struct ProxyAndRedirects {
     /// Carries what goes through a proxy.
     proxied: Option<Http>,
     redirects: Option<Redirects>,
@@ -78,14 +78,14 @@ impl ClientTransport {
     /// client that speaks HTTP/2, since a parked shard would answer no PING; and only they warm up, since only
     /// theirs are kept ready for all calls.
     pub(crate) fn new(core: &Core, resolver: Arc<Resolver>, driver: Driver) -> Self {
-        let detour = Detour::new(core, &resolver).map(Box::new);
+        let via = ProxyAndRedirects::new(core, &resolver).map(Box::new);
         let stripe = core.statistics().stripe();
         let mut direct = direct(core, resolver, driver, Arc::clone(&stripe));
         direct.max_idle = core.route.balancer().is_none().then_some(MAX_IDLE);
         let transport = Kind::new(&core.config, Arc::new(direct));
         let preconnect = preconnect(core, driver);
         let wiring = Arc::clone(&core.wiring);
-        Self { transport, detour, preconnect, stripe, wiring }
+        Self { transport, via, preconnect, stripe, wiring }
     }
 
     /// Whether it carries the calls of a client that is wired like that.
@@ -99,7 +99,7 @@ impl ClientTransport {
         match &self.transport {
             Kind::Direct(direct) => direct.send(exchange).await,
             // Boxed, or every call would carry, and move, the state of both.
-            Kind::Multiplexed(multiplexed) => rare(|| multiplexed.send(exchange)).await,
+            Kind::Multiplexed(multiplexed) => cold_path(|| multiplexed.send(exchange)).await,
         }
     }
 
@@ -147,7 +147,7 @@ fn direct(
             Driver::IoThread => config.max_connections_per_endpoint.or(Some(NonZeroUsize::MAX)),
             Driver::Shard => None,
         },
-        siblings: (driver == Driver::Shard).then(|| core.wiring.siblings()),
+        shard_pools: (driver == Driver::Shard).then(|| core.wiring.shard_pools()),
         sockets: config.sockets.clone(),
         turn: Arc::default(),
         stripe,
@@ -165,7 +165,7 @@ fn multiplexed(config: &ClientConfig, direct: Arc<DirectConfig>) -> MultiplexedC
     multiplexed
 }
 
-impl Detour {
+impl ProxyAndRedirects {
     fn new(core: &Core, resolver: &Arc<Resolver>) -> Option<Self> {
         let limit = core.config.redirects;
         let redirects = (limit > 0).then(|| Redirects {
@@ -205,20 +205,20 @@ fn http(
 
 impl Transport for ClientTransport {
     async fn send(&self, exchange: &Exchange<'_>) -> Result<Answer, Failure> {
-        match &self.detour {
+        match &self.via {
             None => self.carry(exchange).await,
-            Some(detour) => rare(|| detour.send(self, exchange)).await,
+            Some(via) => cold_path(|| via.send(self, exchange)).await,
         }
     }
 }
 
-impl Detour {
+impl ProxyAndRedirects {
     async fn send(
         &self,
         transport: &ClientTransport,
         exchange: &Exchange<'_>,
     ) -> Result<Answer, Failure> {
-        let hop = Hop { detour: self, transport };
+        let hop = Hop { via: self, transport };
         match &self.redirects {
             None => hop.send(exchange).await,
             Some(redirects) => redirects.follow(&hop, exchange).await,
@@ -228,13 +228,13 @@ impl Detour {
 
 /// One server's part of a call.
 struct Hop<'a> {
-    detour: &'a Detour,
+    via: &'a ProxyAndRedirects,
     transport: &'a ClientTransport,
 }
 
 impl Transport for Hop<'_> {
     async fn send(&self, exchange: &Exchange<'_>) -> Result<Answer, Failure> {
-        match &self.detour.proxied {
+        match &self.via.proxied {
             Some(http) if http.serves(exchange) => http.send(exchange).await,
             _ => self.transport.carry(exchange).await,
         }
@@ -242,7 +242,7 @@ impl Transport for Hop<'_> {
 }
 
 impl Attachment for ClientTransport {
-    fn tend(&self) -> bool {
+    fn maintain(&self) -> bool {
         let is_left = match &self.transport {
             Kind::Direct(direct) => direct.sweep(),
             Kind::Multiplexed(multiplexed) => multiplexed.sweep(),
@@ -252,7 +252,7 @@ impl Attachment for ClientTransport {
         is_left
     }
 
-    fn let_go(&self) {
+    fn close_departed(&self) {
         if let Kind::Direct(direct) = &self.transport {
             direct.let_go();
         }

@@ -8,7 +8,7 @@ use crate::config::{ClientConfig, Http2, NameConfig};
 use crate::error::{Error, ErrorKind};
 use crate::event::Observer;
 use crate::runtime::process::PerProcess;
-use crate::transport::{Proxies, ProxyConfig, Siblings, SocketOptions, Tls, TlsConfig};
+use crate::transport::{Proxies, ProxyConfig, ShardPools, SocketOptions, Tls, TlsConfig};
 
 /// The settings of connections, and what is made of them once.
 #[derive(Debug)]
@@ -21,7 +21,7 @@ pub(crate) struct Wiring {
     /// Holds locks (session tickets), so a forked child makes its own.
     tls: PerProcess<Arc<Tls>>,
     /// What the pools of its shards lend each other.
-    siblings: PerProcess<Arc<Siblings>>,
+    shard_pools: PerProcess<Arc<ShardPools>>,
 }
 
 #[derive(Debug, PartialEq)]
@@ -75,12 +75,12 @@ impl Wiring {
         let settings = Settings::of(config, balanced);
         let made = Arc::new(Tls::new(settings.tls.clone(), log.clone()).map_err(invalid)?);
         let proxies = config.proxy.resolved().map_err(invalid)?.map(Arc::new);
-        let (tls, siblings) = (PerProcess::holding(made), PerProcess::new());
-        Ok(Arc::new(Self { settings, log, proxies, tls, siblings }))
+        let (tls, shard_pools) = (PerProcess::holding(made), PerProcess::new());
+        Ok(Arc::new(Self { settings, log, proxies, tls, shard_pools }))
     }
 
     /// This one where `config` says the same, and else another.
-    pub(crate) fn succeeded(
+    pub(crate) fn reconfigured(
         self: &Arc<Self>,
         config: &ClientConfig,
         balanced: bool,
@@ -91,8 +91,8 @@ impl Wiring {
         }
     }
 
-    pub(crate) fn siblings(&self) -> Arc<Siblings> {
-        Arc::clone(self.siblings.get())
+    pub(crate) fn shard_pools(&self) -> Arc<ShardPools> {
+        Arc::clone(self.shard_pools.get())
     }
 
     pub(crate) fn tls(&self) -> Arc<Tls> {

@@ -234,16 +234,17 @@ impl BalancerConfig {
     ///
     /// # Errors
     /// It does not compare costs, or not that many.
-    pub fn set_choices(&mut self, choices: Option<u32>) -> Result<(), Misfit> {
+    pub fn set_choices(&mut self, choices: Option<u32>) -> Result<(), SettingError> {
         let Algorithm::P2c { rule, .. } = &mut self.algorithm else {
-            return Err(Misfit::Balancer("is neither p2c nor peak EWMA"));
+            return Err(SettingError::Balancer("is neither p2c nor peak EWMA"));
         };
         let Some(choices) = choices else {
             *rule = P2c::new();
             return Ok(());
         };
         let wanted = NonZeroUsize::new(choices as usize).filter(|it| it.get() <= 8);
-        let wanted = wanted.ok_or_else(|| Misfit::Value("is not between 1 and 8".to_owned()))?;
+        let wanted =
+            wanted.ok_or_else(|| SettingError::Value("is not between 1 and 8".to_owned()))?;
         *rule = P2c::with_choices(wanted);
         Ok(())
     }
@@ -252,13 +253,16 @@ impl BalancerConfig {
     ///
     /// # Errors
     /// It is no prequal balancer, or the values are out of range or do not go together.
-    pub fn set_probing(&mut self, change: impl FnOnce(&mut PrequalProbing)) -> Result<(), Misfit> {
+    pub fn set_probing(
+        &mut self,
+        change: impl FnOnce(&mut PrequalProbing),
+    ) -> Result<(), SettingError> {
         let Algorithm::Prequal(probing) = &mut self.algorithm else {
-            return Err(Misfit::Balancer("is not a prequal balancer"));
+            return Err(SettingError::Balancer("is not a prequal balancer"));
         };
         let mut wanted = probing.clone();
         change(&mut wanted);
-        wanted.check().map_err(|problem| Misfit::Value(problem.to_owned()))?;
+        wanted.check().map_err(|problem| SettingError::Value(problem.to_owned()))?;
         *probing = wanted;
         Ok(())
     }
@@ -267,12 +271,15 @@ impl BalancerConfig {
     ///
     /// # Errors
     /// It has no ring, or the bounds cannot be kept.
-    pub fn set_ring(&mut self, size: impl FnOnce(RingConfig) -> RingConfig) -> Result<(), Misfit> {
+    pub fn set_ring(
+        &mut self,
+        size: impl FnOnce(RingConfig) -> RingConfig,
+    ) -> Result<(), SettingError> {
         let Algorithm::Ring(ring, _) = &mut self.algorithm else {
-            return Err(Misfit::Balancer("is not a ring hash balancer"));
+            return Err(SettingError::Balancer("is not a ring hash balancer"));
         };
         let wanted = size(*ring);
-        wanted.check().map_err(|problem| Misfit::Value(problem.to_string()))?;
+        wanted.check().map_err(|problem| SettingError::Value(problem.to_string()))?;
         *ring = wanted;
         Ok(())
     }
@@ -281,11 +288,11 @@ impl BalancerConfig {
     ///
     /// # Errors
     /// It has no table, or the number is not prime or too large.
-    pub fn set_table_size(&mut self, slots: u32) -> Result<(), Misfit> {
+    pub fn set_table_size(&mut self, slots: u32) -> Result<(), SettingError> {
         let Algorithm::Maglev(size, _) = &mut self.algorithm else {
-            return Err(Misfit::Balancer("is not a maglev balancer"));
+            return Err(SettingError::Balancer("is not a maglev balancer"));
         };
-        Maglev::check(slots).map_err(|problem| Misfit::Value(problem.to_string()))?;
+        Maglev::check(slots).map_err(|problem| SettingError::Value(problem.to_string()))?;
         *size = slots;
         Ok(())
     }
@@ -294,14 +301,14 @@ impl BalancerConfig {
     ///
     /// # Errors
     /// It is neither ring hash nor maglev, or the bound is below 1.
-    pub fn set_bounded_load(&mut self, factor: Option<f64>) -> Result<(), Misfit> {
+    pub fn set_bounded_load(&mut self, factor: Option<f64>) -> Result<(), SettingError> {
         let checked = |factor| {
-            let problem = || Misfit::Value("is below 1 or not finite".to_owned());
+            let problem = || SettingError::Value("is below 1 or not finite".to_owned());
             Bounded::new(factor).ok_or_else(problem)
         };
         let wanted = factor.map(checked).transpose()?;
         let (Algorithm::Ring(_, bound) | Algorithm::Maglev(_, bound)) = &mut self.algorithm else {
-            return Err(Misfit::Balancer("is neither ring hash nor maglev"));
+            return Err(SettingError::Balancer("is neither ring hash nor maglev"));
         };
         *bound = wanted;
         Ok(())
@@ -311,9 +318,9 @@ impl BalancerConfig {
     ///
     /// # Errors
     /// It does not go by key.
-    pub fn set_key(&mut self, source: KeySource) -> Result<(), Misfit> {
+    pub fn set_key(&mut self, source: KeySource) -> Result<(), SettingError> {
         if !self.algorithm.is_keyed() {
-            return Err(Misfit::Balancer("does not go by key"));
+            return Err(SettingError::Balancer("does not go by key"));
         }
         self.key = source;
         Ok(())
@@ -323,9 +330,9 @@ impl BalancerConfig {
     ///
     /// # Errors
     /// It does not go by cost.
-    pub fn set_load_header(&mut self, name: Option<HeaderName>) -> Result<(), Misfit> {
+    pub fn set_load_header(&mut self, name: Option<HeaderName>) -> Result<(), SettingError> {
         if !self.algorithm.is_by_cost() {
-            return Err(Misfit::Balancer("does not go by cost"));
+            return Err(SettingError::Balancer("does not go by cost"));
         }
         self.load_header = name;
         Ok(())
@@ -353,7 +360,7 @@ impl BalancerConfig {
 
 /// Why a setting was refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Misfit {
+pub enum SettingError {
     /// The balancer has no such setting.
     Balancer(&'static str),
     /// The value is out of range.

@@ -10,10 +10,10 @@ use std::sync::{Arc, Weak};
 
 use tokio::sync::Notify;
 
-use super::board::Taker;
-use super::ground::Ground;
-use super::source::{Ended, Session, Source, Teller};
-use super::watch::{Joined, Watch};
+use super::publisher::Subscriber;
+use super::source::{Session, SessionEnd, Source, UpdateChannel};
+use super::source_context::SourceContext;
+use super::watch::{Subscription, Watch};
 use crate::endpoint::Host;
 use crate::runtime::clock;
 
@@ -101,32 +101,34 @@ impl fmt::Debug for Chain {
 }
 
 impl Source for Chain {
-    fn watch<'a>(&'a self, ground: &'a Ground, teller: &'a Teller) -> Session<'a> {
+    fn watch<'a>(&'a self, context: &'a SourceContext, updates: &'a UpdateChannel) -> Session<'a> {
         Box::pin(async move {
-            let bell = Arc::new(Bell::default());
-            let itself: Weak<dyn Taker> = Arc::<Bell>::downgrade(&bell);
-            let joined: Result<Vec<Joined>, _> =
-                self.parts.iter().map(|part| part.join(Weak::clone(&itself))).collect();
-            let _joined = match joined {
-                Ok(joined) => joined,
-                Err(error) => return Ended::Failed(format!("no thread could be made: {error}")),
+            let changes = Arc::new(PartsNotify::default());
+            let itself: Weak<dyn Subscriber> = Arc::<PartsNotify>::downgrade(&changes);
+            let subscriptions: Result<Vec<Subscription>, _> =
+                self.parts.iter().map(|part| part.subscribe(Weak::clone(&itself))).collect();
+            let _subscriptions = match subscriptions {
+                Ok(subscriptions) => subscriptions,
+                Err(error) => {
+                    return SessionEnd::Failed(format!("no thread could be made: {error}"));
+                }
             };
-            let mut told: Option<Vec<Arc<Host>>> = None;
+            let mut sent: Option<Vec<Arc<Host>>> = None;
             loop {
                 match self.list() {
-                    Ok(Some(hosts)) if told.as_ref() != Some(&hosts) => {
+                    Ok(Some(hosts)) if sent.as_ref() != Some(&hosts) => {
                         match self.empty_for().filter(|_| hosts.is_empty()) {
-                            Some(reason) => teller.empty(&*reason),
-                            None => teller.list(hosts.clone()),
+                            Some(reason) => updates.empty(&*reason),
+                            None => updates.list(hosts.clone()),
                         }
-                        told = Some(hosts);
+                        sent = Some(hosts);
                     }
-                    Ok(Some(_)) if !self.all_fail() => teller.alive(),
+                    Ok(Some(_)) if !self.all_fail() => updates.alive(),
                     Ok(_) => {}
                     // The parts try again by themselves.
-                    Err(problem) => teller.failing(problem),
+                    Err(problem) => updates.failing(problem),
                 }
-                self.wait(ground, &bell).await;
+                self.wait(context, &changes).await;
             }
         })
     }
@@ -142,31 +144,31 @@ impl Source for Chain {
 }
 
 impl Chain {
-    /// Waits for news of a part, and passes a call's nudge on to all of them.
-    async fn wait(&self, ground: &Ground, bell: &Bell) {
-        let mut rung = pin!(bell.0.notified());
-        let mut nudged = pin!(ground.nudged());
+    /// Waits until a part has changed, and passes a call's request for a fresher list on to all of them.
+    async fn wait(&self, context: &SourceContext, changes: &PartsNotify) {
+        let mut changed = pin!(changes.0.notified());
+        let mut refresh_requested = pin!(context.refresh_requested());
         poll_fn(|cx| {
-            if nudged.as_mut().poll(cx).is_ready() {
+            if refresh_requested.as_mut().poll(cx).is_ready() {
                 let now = clock::now();
                 for part in &self.parts {
-                    let _ = part.nudge(now);
+                    let _ = part.request_refresh(now);
                 }
-                nudged.set(ground.nudged());
+                refresh_requested.set(context.refresh_requested());
                 cx.waker().wake_by_ref();
             }
-            rung.as_mut().poll(cx)
+            changed.as_mut().poll(cx)
         })
         .await;
     }
 }
 
-/// Rung where a part has news.
+/// Notified where a part has changed.
 #[derive(Default)]
-struct Bell(Notify);
+struct PartsNotify(Notify);
 
-impl Taker for Bell {
-    fn look(&self) {
+impl Subscriber for PartsNotify {
+    fn on_update(&self) {
         self.0.notify_one();
     }
 

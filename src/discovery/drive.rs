@@ -9,40 +9,40 @@ use std::time::{Duration, Instant};
 
 use tokio::time::sleep_until;
 
-use super::asked;
-use super::board::Board;
-use super::ground::Ground;
+use super::custom;
 use super::listing::Listing;
+use super::publisher::Publisher;
 use super::snapshot_file::{Snapshot, SnapshotFile};
-use super::source::{Ended, Session, Source, Teller, Told};
+use super::source::{Session, SessionEnd, Source, SourceUpdate, UpdateChannel};
+use super::source_context::SourceContext;
 use crate::endpoint::Host;
-use crate::line::line;
 use crate::policy::{Due, Freshness, FreshnessConfig, Size, SourceBackoff};
 use crate::runtime::host::panics;
 use crate::runtime::{clock, entropy};
+use crate::single_line::single_line;
 
-/// Lets what `source` tells stand on `board`, until it is dropped.
+/// Publishes what `source` sends by `publisher`, until it is dropped.
 pub(super) async fn drive(
-    board: &Board,
+    publisher: &Publisher,
     freshness: FreshnessConfig,
-    kept: Option<&SnapshotFile>,
+    snapshot_file: Option<&SnapshotFile>,
     source: &dyn Source,
-    ground: &Ground,
+    context: &SourceContext,
 ) -> Infallible {
-    let mut driver = Driver::new(board, freshness, kept);
+    let mut driver = Driver::new(publisher, freshness, snapshot_file);
     loop {
-        let teller = Teller::after(board.latest().as_ref());
-        driver.told_at = None;
-        let ended = driver.session(source.watch(ground, &teller), &teller).await;
+        let updates = UpdateChannel::after(publisher.latest().as_ref());
+        driver.first_list_at = None;
+        let ended = driver.session(source.watch(context, &updates), &updates).await;
         let pause = driver.ended(ended);
         driver.pause(pause).await;
     }
 }
 
 struct Driver<'a> {
-    board: &'a Board,
+    publisher: &'a Publisher,
     /// Where the list is kept for the next start.
-    kept: Option<&'a SnapshotFile>,
+    snapshot_file: Option<&'a SnapshotFile>,
     /// When the list that applies is to be written there.
     write_at: Option<Instant>,
     written_at: Option<Instant>,
@@ -51,28 +51,32 @@ struct Driver<'a> {
     stale: Option<Arc<Listing>>,
     backoff: SourceBackoff,
     /// When the session under way told its first list.
-    told_at: Option<Instant>,
+    first_list_at: Option<Instant>,
 }
 
 /// What happens first.
 enum Step {
-    Ended(Ended),
-    Told(Told),
+    Ended(SessionEnd),
+    Update(SourceUpdate),
     /// A list may have become due.
     Time,
 }
 
 impl<'a> Driver<'a> {
-    fn new(board: &'a Board, freshness: FreshnessConfig, kept: Option<&'a SnapshotFile>) -> Self {
+    fn new(
+        publisher: &'a Publisher,
+        freshness: FreshnessConfig,
+        snapshot_file: Option<&'a SnapshotFile>,
+    ) -> Self {
         let mut driver = Self {
-            board,
-            kept,
+            publisher,
+            snapshot_file,
             write_at: None,
             written_at: None,
             lists: Freshness::new(freshness),
             stale: None,
             backoff: SourceBackoff::default(),
-            told_at: None,
+            first_list_at: None,
         };
         driver.begin(clock::now());
         driver
@@ -80,51 +84,55 @@ impl<'a> Driver<'a> {
 
     /// Begins with the list that is there, be it the parent process's or one from an earlier start.
     fn begin(&mut self, now: Instant) {
-        if let Some(listing) = self.board.latest() {
-            let age = self.board.age(now).unwrap_or_default();
+        if let Some(listing) = self.publisher.latest() {
+            let age = self.publisher.age(now).unwrap_or_default();
             self.lists.begin_with(listing.hosts.is_empty(), age, now);
             return;
         }
-        let Some(Snapshot { hosts, age }) = self.kept.and_then(SnapshotFile::read) else { return };
+        let Some(Snapshot { hosts, age }) = self.snapshot_file.and_then(SnapshotFile::read) else {
+            return;
+        };
         self.lists.begin_with(hosts.is_empty(), age, now);
-        self.board.publish(hosts);
-        self.board.note(|state| {
+        self.publisher.publish(hosts);
+        self.publisher.note(|state| {
             state.confirmed = now.checked_sub(age);
-            state.is_kept = true;
+            state.is_from_snapshot = true;
         });
-        self.board.tell();
+        self.publisher.notify();
     }
 
     /// Drives one session to its end.
-    async fn session(&mut self, mut session: Session<'_>, teller: &Teller) -> Ended {
+    async fn session(&mut self, mut session: Session<'_>, updates: &UpdateChannel) -> SessionEnd {
         loop {
-            match self.step(&mut session, teller).await {
+            match self.step(&mut session, updates).await {
                 Step::Ended(ended) => {
-                    if let Some(told) = teller.take() {
-                        self.take(told);
+                    if let Some(update) = updates.try_recv() {
+                        self.receive(update);
                     }
                     return ended;
                 }
-                Step::Told(told) => self.take(told),
+                Step::Update(update) => self.receive(update),
                 Step::Time => self.apply(),
             }
         }
     }
 
-    async fn step(&self, session: &mut Session<'_>, teller: &Teller) -> Step {
-        let mut told = pin!(teller.taken());
+    async fn step(&self, session: &mut Session<'_>, updates: &UpdateChannel) -> Step {
+        let mut update = pin!(updates.recv());
         let mut time = pin!(sleep_until(self.next_due().into()));
         poll_fn(|cx| {
             // A defect in one source ends that session, and not the watch.
             let polled = panics::caught(|| session.as_mut().poll(cx));
             let defect = || {
-                Poll::Ready(Ended::Failed("a defect of libahoy: a panic was stopped".to_owned()))
+                Poll::Ready(SessionEnd::Failed(
+                    "a defect of libahoy: a panic was stopped".to_owned(),
+                ))
             };
             if let Poll::Ready(ended) = polled.unwrap_or_else(defect) {
                 return Poll::Ready(Step::Ended(ended));
             }
-            if let Poll::Ready(told) = told.as_mut().poll(cx) {
-                return Poll::Ready(Step::Told(told));
+            if let Poll::Ready(update) = update.as_mut().poll(cx) {
+                return Poll::Ready(Step::Update(update));
             }
             time.as_mut().poll(cx).map(|()| Step::Time)
         })
@@ -145,18 +153,18 @@ impl<'a> Driver<'a> {
         due.unwrap_or_else(|| clock::now() + LONG)
     }
 
-    fn take(&mut self, mut told: Told) {
-        let skipped = told.skipped.take();
+    fn receive(&mut self, mut update: SourceUpdate) {
+        let skipped = update.skipped.take();
         let has_skipped = skipped.is_some();
         if let Some((count, problem)) = skipped {
-            self.board.note(|state| {
+            self.publisher.note(|state| {
                 state.skipped += count as u64;
-                state.skipped_for = Some(line(problem).into());
+                state.skipped_for = Some(single_line(problem).into());
             });
         }
-        let problem = told.problem.take();
-        if told.hosts.is_some() || told.is_alive {
-            self.believe(told, clock::now());
+        let problem = update.problem.take();
+        if update.hosts.is_some() || update.is_alive {
+            self.accept(update, clock::now());
         }
         // It came behind the list.
         if let Some(problem) = problem {
@@ -164,13 +172,13 @@ impl<'a> Driver<'a> {
             self.fail(&problem, false);
         } else if has_skipped {
             // Also where the list is as before, or waits.
-            self.board.tell();
+            self.publisher.notify();
         }
     }
 
-    /// Takes a list, or that the last one holds.
-    fn believe(&mut self, told: Told, now: Instant) {
-        let Told { hosts, before_empty, empty_for, is_meant, .. } = told;
+    /// Accepts a list, or that the last one holds.
+    fn accept(&mut self, update: SourceUpdate, now: Instant) {
+        let SourceUpdate { hosts, before_empty, empty_for, is_meant, .. } = update;
         if let Some(hosts) = before_empty {
             self.lists.tell(hosts, Size::Some, now);
         }
@@ -182,15 +190,15 @@ impl<'a> Driver<'a> {
                     (true, false) => Size::None,
                 };
                 self.lists.tell(hosts, size, now);
-                self.board.note(|state| state.empty_for = empty_for.map(Into::into));
-                self.told_at.get_or_insert(now);
+                self.publisher.note(|state| state.empty_for = empty_for.map(Into::into));
+                self.first_list_at.get_or_insert(now);
             }
             None => self.confirm(now),
         }
-        let was_failing = self.board.state().problem.is_some();
+        let was_failing = self.publisher.state().problem.is_some();
         self.note_confirmed(now);
         if !self.apply_due() && was_failing {
-            self.board.tell();
+            self.publisher.notify();
         }
     }
 
@@ -204,10 +212,10 @@ impl<'a> Driver<'a> {
     }
 
     fn note_confirmed(&self, now: Instant) {
-        self.board.note(|state| {
+        self.publisher.note(|state| {
             state.confirmed = Some(now);
             state.confirmations += 1;
-            (state.problem, state.is_refused, state.is_kept) = (None, false, false);
+            (state.problem, state.is_refused, state.is_from_snapshot) = (None, false, false);
         });
     }
 
@@ -221,10 +229,12 @@ impl<'a> Driver<'a> {
     /// Keeps the list on disk, by a thread that may wait for it.
     fn write(&mut self) {
         (self.write_at, self.written_at) = (None, Some(clock::now()));
-        if let (Some(kept), Some(listing)) = (self.kept.cloned(), self.board.latest()) {
+        if let (Some(snapshot_file), Some(listing)) =
+            (self.snapshot_file.cloned(), self.publisher.latest())
+        {
             // A list that cannot be kept is one that the next start has not: no more is lost.
-            let write = move || drop(kept.write(&listing.hosts));
-            let _ = asked::on_thread(write);
+            let write = move || drop(snapshot_file.write(&listing.hosts));
+            let _ = custom::spawn_blocking(write);
         }
     }
 
@@ -235,38 +245,40 @@ impl<'a> Driver<'a> {
             Due::Applies(hosts) => (hosts, false),
             Due::Stale => (Vec::new(), true),
         };
-        self.stale = if is_stale { self.board.latest() } else { None };
-        if self.kept.is_some() && !hosts.is_empty() {
+        self.stale = if is_stale { self.publisher.latest() } else { None };
+        if self.snapshot_file.is_some() && !hosts.is_empty() {
             let now = clock::now();
             self.write_at = Some(self.written_at.map_or(now, |at| (at + WRITE_INTERVAL).max(now)));
         }
-        self.board.publish(hosts);
-        self.board.note(|state| state.is_stale = is_stale);
-        self.board.tell();
+        self.publisher.publish(hosts);
+        self.publisher.note(|state| state.is_stale = is_stale);
+        self.publisher.notify();
         true
     }
 
     /// Notes how a session ended; how long to wait before the next.
-    fn ended(&mut self, ended: Ended) -> Duration {
+    fn ended(&mut self, ended: SessionEnd) -> Duration {
         self.lists.interrupt();
         let (backoff, now) = (&mut self.backoff, clock::now());
-        if let Some(at) = self.told_at {
+        if let Some(at) = self.first_list_at {
             backoff.lasted(now.saturating_duration_since(at));
         }
         let (problem, is_refused, pause) = match ended {
-            Ended::Expired if self.told_at.is_some() => return backoff.after_expiry(now),
-            Ended::Expired => {
+            SessionEnd::Expired if self.first_list_at.is_some() => {
+                return backoff.after_expiry(now);
+            }
+            SessionEnd::Expired => {
                 let pause = entropy::with_rng(|rng| backoff.after_failure(rng));
                 ("ended before it told a list".to_owned(), false, pause)
             }
-            Ended::Failed(problem) => {
+            SessionEnd::Failed(problem) => {
                 (problem, false, entropy::with_rng(|rng| backoff.after_failure(rng)))
             }
-            Ended::Busy { problem, wait } => {
+            SessionEnd::Busy { problem, wait } => {
                 let pause = entropy::with_rng(|rng| backoff.after_failure(rng));
                 (problem, false, wait + pause)
             }
-            Ended::Refused(problem) => {
+            SessionEnd::Refused(problem) => {
                 (problem, true, entropy::with_rng(|rng| backoff.after_refusal(rng)))
             }
         };
@@ -276,11 +288,11 @@ impl<'a> Driver<'a> {
 
     /// Notes and tells that there is no newer list.
     fn fail(&self, problem: &str, is_refused: bool) {
-        self.board.note(|state| {
+        self.publisher.note(|state| {
             state.failures += 1;
-            (state.problem, state.is_refused) = (Some(line(problem).into()), is_refused);
+            (state.problem, state.is_refused) = (Some(single_line(problem).into()), is_refused);
         });
-        self.board.tell();
+        self.publisher.notify();
     }
 }
 
@@ -300,14 +312,14 @@ mod tests {
 
     /// Ends each session as it is told to, after one list.
     #[derive(Debug)]
-    struct Ending(Mutex<Vec<Ended>>, AtomicUsize);
+    struct Ending(Mutex<Vec<SessionEnd>>, AtomicUsize);
 
     impl Source for Ending {
-        fn watch<'a>(&'a self, _: &'a Ground, teller: &'a Teller) -> Session<'a> {
+        fn watch<'a>(&'a self, _: &'a SourceContext, updates: &'a UpdateChannel) -> Session<'a> {
             self.1.fetch_add(1, Ordering::Relaxed);
             let ended = self.0.lock().unwrap().pop();
             Box::pin(async move {
-                teller.list(vec![Arc::new(Host::new("127.0.0.1", 80))]);
+                updates.list(vec![Arc::new(Host::new("127.0.0.1", 80))]);
                 match ended {
                     Some(ended) => ended,
                     None => std::future::pending().await,
@@ -330,39 +342,41 @@ mod tests {
     }
 
     /// Drives sessions that end so, the last first, until one more has begun.
-    async fn driven(endings: Vec<Ended>) -> (Board, Duration) {
+    async fn driven(endings: Vec<SessionEnd>) -> (Publisher, Duration) {
         let count = endings.len();
         let source = Ending(Mutex::new(endings), AtomicUsize::new(0));
-        let (board, ground, begun) = (Board::default(), Ground::for_tests(), Instant::now());
+        let (publisher, context, begun) =
+            (Publisher::default(), SourceContext::for_tests(), Instant::now());
         {
             let freshness = FreshnessConfig::default();
-            let mut drive = pin!(drive(&board, freshness, None, &source, &ground));
+            let mut drive = pin!(drive(&publisher, freshness, None, &source, &context));
             until(drive.as_mut(), || source.1.load(Ordering::Relaxed) > count).await;
             let _ = tokio::time::timeout(Duration::from_millis(1), drive.as_mut()).await;
         }
-        (board, begun.elapsed())
+        (publisher, begun.elapsed())
     }
 
     #[tokio::test]
     async fn a_session_that_expires_is_followed_at_once_and_fails_nobody() {
-        let (board, took) = driven(vec![Ended::Expired, Ended::Expired]).await;
+        let (publisher, took) = driven(vec![SessionEnd::Expired, SessionEnd::Expired]).await;
         assert!(took < Duration::from_millis(200), "{took:?}");
-        assert_eq!((board.state().problem, board.state().failures), (None, 0));
-        assert_eq!(board.latest().unwrap().hosts.len(), 1);
+        assert_eq!((publisher.state().problem, publisher.state().failures), (None, 0));
+        assert_eq!(publisher.latest().unwrap().hosts.len(), 1);
     }
 
     #[tokio::test]
     async fn a_registry_that_asks_to_be_left_alone_is() {
         let wait = Duration::from_millis(300);
-        let (board, took) = driven(vec![Ended::Busy { problem: "busy".to_owned(), wait }]).await;
+        let (publisher, took) =
+            driven(vec![SessionEnd::Busy { problem: "busy".to_owned(), wait }]).await;
         assert!(took >= wait, "{took:?}");
-        assert_eq!((board.state().is_refused, board.state().failures), (false, 1));
+        assert_eq!((publisher.state().is_refused, publisher.state().failures), (false, 1));
     }
 
     #[tokio::test]
     async fn a_source_is_well_again_with_its_next_list() {
-        let (board, _) = driven(vec![Ended::Failed("down".to_owned())]).await;
-        assert_eq!((board.state().problem, board.state().failures), (None, 1));
+        let (publisher, _) = driven(vec![SessionEnd::Failed("down".to_owned())]).await;
+        assert_eq!((publisher.state().problem, publisher.state().failures), (None, 1));
     }
 
     /// Tells its list once, and that it holds when it is told to.
@@ -370,12 +384,12 @@ mod tests {
     struct Quiet(tokio::sync::Notify);
 
     impl Source for Quiet {
-        fn watch<'a>(&'a self, _: &'a Ground, teller: &'a Teller) -> Session<'a> {
+        fn watch<'a>(&'a self, _: &'a SourceContext, updates: &'a UpdateChannel) -> Session<'a> {
             Box::pin(async move {
-                teller.list(vec![Arc::new(Host::new("127.0.0.1", 80))]);
+                updates.list(vec![Arc::new(Host::new("127.0.0.1", 80))]);
                 loop {
                     self.0.notified().await;
-                    teller.alive();
+                    updates.alive();
                 }
             })
         }
@@ -390,12 +404,12 @@ mod tests {
     struct Emptied(tokio::sync::Notify);
 
     impl Source for Emptied {
-        fn watch<'a>(&'a self, _: &'a Ground, teller: &'a Teller) -> Session<'a> {
+        fn watch<'a>(&'a self, _: &'a SourceContext, updates: &'a UpdateChannel) -> Session<'a> {
             Box::pin(async move {
-                teller.list(vec![Arc::new(Host::new("127.0.0.1", 80))]);
+                updates.list(vec![Arc::new(Host::new("127.0.0.1", 80))]);
                 self.0.notified().await;
-                teller.list(vec![Arc::new(Host::new("127.0.0.1", 81))]);
-                teller.list(Vec::new());
+                updates.list(vec![Arc::new(Host::new("127.0.0.1", 81))]);
+                updates.list(Vec::new());
                 std::future::pending().await
             })
         }
@@ -407,12 +421,13 @@ mod tests {
 
     #[tokio::test]
     async fn a_list_that_an_empty_one_follows_at_once_serves_through_its_hold() {
-        let (board, ground, source) = (Board::default(), Ground::for_tests(), Emptied::default());
+        let (publisher, context, source) =
+            (Publisher::default(), SourceContext::for_tests(), Emptied::default());
         let freshness = FreshnessConfig::default();
-        let mut drive = pin!(drive(&board, freshness, None, &source, &ground));
+        let mut drive = pin!(drive(&publisher, freshness, None, &source, &context));
         for expected in [80, 81] {
             until(drive.as_mut(), || {
-                board.latest().is_some_and(|listing| listing.hosts[0].port == expected)
+                publisher.latest().is_some_and(|listing| listing.hosts[0].port == expected)
             })
             .await;
             source.0.notify_one();
@@ -423,11 +438,12 @@ mod tests {
     async fn a_stale_list_serves_again_when_it_is_confirmed() {
         let max_stale = Duration::from_millis(500);
         let freshness = FreshnessConfig { max_stale, ..FreshnessConfig::default() };
-        let (board, ground, source) = (Board::default(), Ground::for_tests(), Quiet::default());
-        let mut drive = pin!(drive(&board, freshness, None, &source, &ground));
+        let (publisher, context, source) =
+            (Publisher::default(), SourceContext::for_tests(), Quiet::default());
+        let mut drive = pin!(drive(&publisher, freshness, None, &source, &context));
         for expected in [1, 0, 1] {
             until(drive.as_mut(), || {
-                board.latest().is_some_and(|listing| listing.hosts.len() == expected)
+                publisher.latest().is_some_and(|listing| listing.hosts.len() == expected)
             })
             .await;
             if expected == 0 {
@@ -441,11 +457,11 @@ mod tests {
     struct Defective(AtomicUsize);
 
     impl Source for Defective {
-        fn watch<'a>(&'a self, _: &'a Ground, teller: &'a Teller) -> Session<'a> {
+        fn watch<'a>(&'a self, _: &'a SourceContext, updates: &'a UpdateChannel) -> Session<'a> {
             let count = self.0.fetch_add(1, Ordering::Relaxed);
             Box::pin(async move {
                 assert!(count > 0, "a defect");
-                teller.list(vec![Arc::new(Host::new("127.0.0.1", 80))]);
+                updates.list(vec![Arc::new(Host::new("127.0.0.1", 80))]);
                 std::future::pending().await
             })
         }
@@ -457,21 +473,24 @@ mod tests {
 
     #[tokio::test]
     async fn a_defect_ends_a_session_and_not_the_watch() {
-        let (board, ground, source) = (Board::default(), Ground::for_tests(), Defective::default());
-        let mut drive = pin!(drive(&board, FreshnessConfig::default(), None, &source, &ground));
-        until(drive.as_mut(), || board.latest().is_some()).await;
-        assert_eq!((board.state().problem, board.state().failures), (None, 1));
+        let (publisher, context, source) =
+            (Publisher::default(), SourceContext::for_tests(), Defective::default());
+        let mut drive =
+            pin!(drive(&publisher, FreshnessConfig::default(), None, &source, &context));
+        until(drive.as_mut(), || publisher.latest().is_some()).await;
+        assert_eq!((publisher.state().problem, publisher.state().failures), (None, 1));
     }
 
     #[tokio::test]
     async fn a_refusal_is_told_as_one() {
-        let refused = vec![Ended::Refused("wrong token".to_owned())];
-        let (board, source) = (Board::default(), Ending(Mutex::new(refused), AtomicUsize::new(0)));
-        let (ground, freshness) = (Ground::for_tests(), FreshnessConfig::default());
-        let drive = drive(&board, freshness, None, &source, &ground);
+        let refused = vec![SessionEnd::Refused("wrong token".to_owned())];
+        let (publisher, source) =
+            (Publisher::default(), Ending(Mutex::new(refused), AtomicUsize::new(0)));
+        let (context, freshness) = (SourceContext::for_tests(), FreshnessConfig::default());
+        let drive = drive(&publisher, freshness, None, &source, &context);
         let _ = tokio::time::timeout(Duration::from_millis(50), drive).await;
-        assert!(board.state().is_refused);
-        assert_eq!(board.state().problem.as_deref(), Some("wrong token"));
-        assert_eq!(board.latest().unwrap().hosts.len(), 1, "what was told serves");
+        assert!(publisher.state().is_refused);
+        assert_eq!(publisher.state().problem.as_deref(), Some("wrong token"));
+        assert_eq!(publisher.latest().unwrap().hosts.len(), 1, "what was told serves");
     }
 }

@@ -5,29 +5,29 @@
 //! says which list applies. A list that the host replaces itself is a watch without a source. A [`Provider`] is
 //! the other way: a function of the host that is asked.
 
-pub mod asked;
-pub mod board;
 pub mod chain;
 pub mod config;
+pub mod custom;
 mod drive;
-pub mod ground;
 pub mod listing;
 pub mod polled;
+pub mod publisher;
 pub mod scheme;
 pub mod snapshot_file;
 pub mod source;
+pub mod source_context;
 pub mod sources;
 pub mod target;
 pub mod url;
 pub mod watch;
 pub mod wire;
 
-pub use asked::{Asked, Provider};
-pub use board::Taker;
 pub use config::{Callbacks, ProviderConfig, RegistryConfig, Secret};
+pub use custom::{CustomProvider, Provider};
 pub use listing::{Listing, difference};
+pub use publisher::Subscriber;
 pub use source::Source;
-pub use watch::{Joined, Watch};
+pub use watch::{Subscription, Watch};
 
 use std::sync::Arc;
 
@@ -36,9 +36,9 @@ use crate::endpoint::Host;
 /// How a balancer comes by its list.
 #[derive(Clone, Debug)]
 pub enum Supply {
-    /// It asks.
-    Asked(Asked),
-    /// It is told.
+    /// It asks a function of the host.
+    Custom(CustomProvider),
+    /// It subscribes to a watch.
     Watched(Arc<Watch>),
 }
 
@@ -64,7 +64,7 @@ impl Supply {
     #[must_use]
     pub fn origin(&self) -> Origin {
         match self {
-            Self::Asked(_) => Origin::Host,
+            Self::Custom(_) => Origin::Host,
             Self::Watched(watch) => watch.origin(),
         }
     }
@@ -73,6 +73,6 @@ impl Supply {
 impl From<Arc<dyn Provider>> for Supply {
     fn from(provider: Arc<dyn Provider>) -> Self {
         let (callbacks, freshness) = Default::default();
-        Self::Asked(Asked { provider, callbacks, freshness })
+        Self::Custom(CustomProvider { provider, callbacks, freshness })
     }
 }

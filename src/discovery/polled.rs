@@ -8,12 +8,12 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
-use super::ground::Ground;
-use super::source::{Ended, Session, Source, Teller};
+use super::source::{Session, SessionEnd, Source, UpdateChannel};
+use super::source_context::SourceContext;
 use crate::endpoint::Host;
 
 /// A question to a source.
-pub type Fetching<'a> = Pin<Box<dyn Future<Output = Result<Fetched, Ended>> + Send + 'a>>;
+pub type Fetching<'a> = Pin<Box<dyn Future<Output = Result<Fetched, SessionEnd>> + Send + 'a>>;
 
 /// An answer, and when to ask again.
 #[derive(Clone, Debug)]
@@ -27,13 +27,17 @@ pub struct Fetched {
 /// Asks for the whole list. What it keeps from one answer to the next, such as a connection, lasts one session.
 pub trait Fetch: Send {
     /// One question.
-    fn fetch<'a>(&'a mut self, ground: &'a Ground, teller: &'a Teller) -> Fetching<'a>;
+    fn fetch<'a>(
+        &'a mut self,
+        context: &'a SourceContext,
+        updates: &'a UpdateChannel,
+    ) -> Fetching<'a>;
 }
 
 /// How a polled source begins a session and what it is called.
 pub trait Poll: fmt::Debug + Send + Sync {
     /// What asks in one session.
-    fn begin(&self, ground: &Ground) -> Result<Box<dyn Fetch>, Ended>;
+    fn begin(&self, context: &SourceContext) -> Result<Box<dyn Fetch>, SessionEnd>;
 
     /// As [`Source::describe`].
     fn describe(&self) -> String;
@@ -44,10 +48,10 @@ pub trait Poll: fmt::Debug + Send + Sync {
 pub struct Polled<P>(pub P);
 
 impl<P: Poll> Source for Polled<P> {
-    fn watch<'a>(&'a self, ground: &'a Ground, teller: &'a Teller) -> Session<'a> {
+    fn watch<'a>(&'a self, context: &'a SourceContext, updates: &'a UpdateChannel) -> Session<'a> {
         Box::pin(async move {
-            match self.0.begin(ground) {
-                Ok(mut fetch) => poll(&mut *fetch, ground, teller).await,
+            match self.0.begin(context) {
+                Ok(mut fetch) => poll(&mut *fetch, context, updates).await,
                 Err(ended) => ended,
             }
         })
@@ -58,16 +62,20 @@ impl<P: Poll> Source for Polled<P> {
     }
 }
 
-async fn poll(fetch: &mut dyn Fetch, ground: &Ground, teller: &Teller) -> Ended {
+async fn poll(
+    fetch: &mut dyn Fetch,
+    context: &SourceContext,
+    updates: &UpdateChannel,
+) -> SessionEnd {
     loop {
-        match fetch.fetch(ground, teller).await {
+        match fetch.fetch(context, updates).await {
             Ok(Fetched { hosts, pause }) => {
                 match hosts {
-                    Some(hosts) => teller.list(hosts),
-                    None => teller.alive(),
+                    Some(hosts) => updates.list(hosts),
+                    None => updates.alive(),
                 }
                 // Whether the time is up or a call wants a fresher list, the source is asked again.
-                let _ = timeout(pause, ground.nudged()).await;
+                let _ = timeout(pause, context.refresh_requested()).await;
             }
             Err(ended) => return ended,
         }

@@ -1,4 +1,4 @@
-//! What a source of endpoints is, and how it tells what it learns.
+//! What a source of endpoints is, and how it sends what it learns.
 
 use std::convert::Infallible;
 use std::fmt;
@@ -8,16 +8,16 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Poll, Waker};
 use std::time::Duration;
 
-use super::ground::Ground;
 use super::listing::Listing;
+use super::source_context::SourceContext;
 use crate::endpoint::Host;
 
 /// A session of a source. Dropping it stops it.
-pub type Session<'a> = Pin<Box<dyn Future<Output = Ended> + Send + 'a>>;
+pub type Session<'a> = Pin<Box<dyn Future<Output = SessionEnd> + Send + 'a>>;
 
 /// A session that goes on until it fails.
 pub(super) fn session<'a>(
-    session: impl Future<Output = Result<Infallible, Ended>> + Send + 'a,
+    session: impl Future<Output = Result<Infallible, SessionEnd>> + Send + 'a,
 ) -> Session<'a> {
     Box::pin(async move {
         let Err(ended) = session.await;
@@ -32,7 +32,7 @@ pub(super) fn session<'a>(
 pub trait Source: fmt::Debug + Send + Sync {
     /// One session. It tells the whole list first, and the whole list again whenever something changed, until it ends.
     /// It runs on an I/O thread, so that it never blocks.
-    fn watch<'a>(&'a self, ground: &'a Ground, teller: &'a Teller) -> Session<'a>;
+    fn watch<'a>(&'a self, context: &'a SourceContext, updates: &'a UpdateChannel) -> Session<'a>;
 
     /// What it watches, for people, without any secret.
     fn describe(&self) -> String;
@@ -40,7 +40,7 @@ pub trait Source: fmt::Debug + Send + Sync {
 
 /// Why a session ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Ended {
+pub enum SessionEnd {
     /// What the session went by is gone, as after a compaction, with a lost session or at a `410 Gone`: the next session
     /// begins at once. Where that told nothing either, it waits as after a failure.
     Expired,
@@ -59,10 +59,10 @@ pub enum Ended {
     Refused(String),
 }
 
-/// What a session has told and nobody has taken yet. Only the newest list counts, and beside an empty one that which it
+/// What a session has sent and was not received yet. Only the newest list counts, and beside an empty one that which it
 /// may have to wait for.
 #[derive(Debug, Default)]
-pub struct Told {
+pub struct SourceUpdate {
     /// The newest list; each endpoint counts once, the first time that it stands there.
     pub hosts: Option<Vec<Arc<Host>>>,
     /// The list with endpoints that an empty one replaced: it serves through the hold of that.
@@ -79,24 +79,24 @@ pub struct Told {
     pub skipped: Option<(usize, String)>,
 }
 
-/// What a session tells by. Cheap: telling replaces what was told and not taken.
+/// The channel from a session to what drives it. It holds one update: what is sent replaces what was not received yet.
 #[derive(Debug, Default)]
-pub struct Teller {
-    told: Mutex<Telling>,
+pub struct UpdateChannel {
+    state: Mutex<ChannelState>,
     /// The list that served as the session began, which is not kept for it.
     serving: Weak<Listing>,
 }
 
-/// What is told, and what waits for it.
+/// The update that was not received yet, and what waits for one.
 #[derive(Debug, Default)]
-struct Telling {
-    told: Told,
+struct ChannelState {
+    update: SourceUpdate,
     waker: Option<Waker>,
     /// Whether the last answer had entries and none that can be used: that it still holds is no news of a list.
     is_unusable: bool,
 }
 
-impl Teller {
+impl UpdateChannel {
     /// For a session that begins while `serving` serves.
     #[must_use]
     pub fn after(serving: Option<&Arc<Listing>>) -> Self {
@@ -112,52 +112,52 @@ impl Teller {
 
     /// The whole list as it is now. An empty one applies only after `empty_hold`.
     pub fn list(&self, hosts: Vec<Arc<Host>>) {
-        self.tell_list(hosts, None);
+        self.send_list(hosts, None);
     }
 
     /// The same of an empty list, for this reason: the registry answers that it knows no such service. A name that
     /// nobody ever registered looks as one whose last endpoint left, so it is for people to tell them apart.
     pub fn empty(&self, reason: impl Into<String>) {
-        self.tell_list(Vec::new(), Some(reason.into()));
+        self.send_list(Vec::new(), Some(reason.into()));
     }
 
-    fn tell_list(&self, hosts: Vec<Arc<Host>>, empty_for: Option<String>) {
-        self.tell(|Telling { told, is_unusable, .. }| {
+    fn send_list(&self, hosts: Vec<Arc<Host>>, empty_for: Option<String>) {
+        self.send(|ChannelState { update, is_unusable, .. }| {
             *is_unusable = false;
-            told.keep_before(&hosts);
-            (told.hosts, told.empty_for) = (Some(hosts), empty_for);
-            told.is_meant = false;
-            told.problem = None;
+            update.keep_before(&hosts);
+            (update.hosts, update.empty_for) = (Some(hosts), empty_for);
+            update.is_meant = false;
+            update.problem = None;
         });
     }
 
     /// There is no endpoint, and that is no fault of the registry: its answer says so.
     pub fn none(&self) {
-        self.tell(|Telling { told, is_unusable, .. }| {
+        self.send(|ChannelState { update, is_unusable, .. }| {
             *is_unusable = false;
-            (told.hosts, told.before_empty) = (Some(Vec::new()), None);
-            told.empty_for = None;
-            told.is_meant = true;
-            told.problem = None;
+            (update.hosts, update.before_empty) = (Some(Vec::new()), None);
+            update.empty_for = None;
+            update.is_meant = true;
+            update.problem = None;
         });
     }
 
     /// What was told last holds still: a heartbeat, or an answer without a change.
     pub fn alive(&self) {
-        self.tell(|Telling { told, is_unusable, .. }| {
+        self.send(|ChannelState { update, is_unusable, .. }| {
             if *is_unusable {
                 return;
             }
-            told.is_alive = true;
-            told.problem = None;
+            update.is_alive = true;
+            update.problem = None;
         });
     }
 
     /// There should be a list and is none, for a reason that the session waits to see gone; the last list serves on.
     pub fn failing(&self, problem: impl Into<String>) {
-        self.tell(|Telling { told, .. }| {
-            told.is_alive = false;
-            told.problem = Some(problem.into());
+        self.send(|ChannelState { update, .. }| {
+            update.is_alive = false;
+            update.problem = Some(problem.into());
         });
     }
 
@@ -165,52 +165,52 @@ impl Teller {
     /// however alive the registry is.
     pub fn unusable(&self, problem: impl Into<String>) {
         self.failing(problem);
-        self.tell(|telling| telling.is_unusable = true);
+        self.send(|state| state.is_unusable = true);
     }
 
     /// An entry was passed over. `problem` says what is wrong with it and never shows its value, which may be a secret;
     /// a key, a file's name and a line number are fine.
     pub fn skipped(&self, problem: &str) {
-        self.tell(|Telling { told, .. }| {
-            let before = told.skipped.take().map_or(0, |(count, _)| count);
-            told.skipped = Some((before + 1, problem.to_owned()));
+        self.send(|ChannelState { update, .. }| {
+            let before = update.skipped.take().map_or(0, |(count, _)| count);
+            update.skipped = Some((before + 1, problem.to_owned()));
         });
     }
 
-    /// What was told since this was last asked.
-    pub fn take(&self) -> Option<Told> {
-        let mut telling = self.lock();
-        (!telling.told.is_empty()).then(|| std::mem::take(&mut telling.told))
+    /// What was sent since an update was last received.
+    pub fn try_recv(&self) -> Option<SourceUpdate> {
+        let mut state = self.lock();
+        (!state.update.is_empty()).then(|| std::mem::take(&mut state.update))
     }
 
     /// The same, where it waits until there is something.
-    pub async fn taken(&self) -> Told {
+    pub async fn recv(&self) -> SourceUpdate {
         poll_fn(|cx| {
-            let mut telling = self.lock();
-            if telling.told.is_empty() {
-                telling.waker = Some(cx.waker().clone());
+            let mut state = self.lock();
+            if state.update.is_empty() {
+                state.waker = Some(cx.waker().clone());
                 return Poll::Pending;
             }
-            Poll::Ready(std::mem::take(&mut telling.told))
+            Poll::Ready(std::mem::take(&mut state.update))
         })
         .await
     }
 
-    fn tell(&self, tell: impl FnOnce(&mut Telling)) {
-        let mut telling = self.lock();
-        tell(&mut telling);
-        let is_news = !telling.told.is_empty();
-        let waker = telling.waker.take_if(|_| is_news);
-        drop(telling);
+    fn send(&self, change: impl FnOnce(&mut ChannelState)) {
+        let mut state = self.lock();
+        change(&mut state);
+        let is_news = !state.update.is_empty();
+        let waker = state.waker.take_if(|_| is_news);
+        drop(state);
         waker.into_iter().for_each(Waker::wake);
     }
 
-    fn lock(&self) -> MutexGuard<'_, Telling> {
-        self.told.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, ChannelState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Told {
+impl SourceUpdate {
     /// Keeps the list that `next` replaces where `next` is empty.
     fn keep_before(&mut self, next: &[Arc<Host>]) {
         if !next.is_empty() {
@@ -231,52 +231,52 @@ mod tests {
 
     #[tokio::test]
     async fn the_newest_list_is_told_and_skipped_entries_are_counted() {
-        let teller = Teller::default();
-        teller.list(vec![Arc::new(Host::new("a", 1))]);
-        teller.skipped("line 3: no port");
-        teller.list(vec![Arc::new(Host::new("b", 1))]);
-        teller.skipped("line 9: no port");
-        let told = teller.taken().await;
-        assert_eq!(told.hosts.unwrap()[0].address, "b");
-        assert_eq!(told.skipped, Some((2, "line 9: no port".to_owned())));
-        let waits = tokio::time::timeout(Duration::from_millis(5), teller.taken()).await;
+        let updates = UpdateChannel::default();
+        updates.list(vec![Arc::new(Host::new("a", 1))]);
+        updates.skipped("line 3: no port");
+        updates.list(vec![Arc::new(Host::new("b", 1))]);
+        updates.skipped("line 9: no port");
+        let update = updates.recv().await;
+        assert_eq!(update.hosts.unwrap()[0].address, "b");
+        assert_eq!(update.skipped, Some((2, "line 9: no port".to_owned())));
+        let waits = tokio::time::timeout(Duration::from_millis(5), updates.recv()).await;
         assert!(waits.is_err());
     }
 
     #[test]
     fn entries_of_which_none_can_be_used_are_no_list_until_one_comes() {
-        let teller = Teller::default();
-        teller.unusable("all 2 entries are unusable: no port");
-        teller.alive();
-        let told = teller.take().unwrap();
-        assert_eq!((told.hosts, told.is_alive), (None, false));
-        assert_eq!(told.problem.as_deref(), Some("all 2 entries are unusable: no port"));
-        teller.alive();
-        assert!(teller.take().is_none(), "the registry lives, and has no list");
-        teller.list(vec![Arc::new(Host::new("a", 1))]);
-        teller.alive();
-        let told = teller.take().unwrap();
-        assert_eq!((told.hosts.map(|it| it.len()), told.is_alive), (Some(1), true));
+        let updates = UpdateChannel::default();
+        updates.unusable("all 2 entries are unusable: no port");
+        updates.alive();
+        let update = updates.try_recv().unwrap();
+        assert_eq!((update.hosts, update.is_alive), (None, false));
+        assert_eq!(update.problem.as_deref(), Some("all 2 entries are unusable: no port"));
+        updates.alive();
+        assert!(updates.try_recv().is_none(), "the registry lives, and has no list");
+        updates.list(vec![Arc::new(Host::new("a", 1))]);
+        updates.alive();
+        let update = updates.try_recv().unwrap();
+        assert_eq!((update.hosts.map(|it| it.len()), update.is_alive), (Some(1), true));
     }
 
     #[test]
     fn the_list_that_an_empty_one_replaced_is_told_with_it() {
-        let (teller, some) = (Teller::default(), || vec![Arc::new(Host::new("a", 1))]);
-        teller.list(some());
-        teller.list(Vec::new());
-        teller.list(Vec::new());
-        let told = teller.take().unwrap();
-        assert_eq!((told.hosts, told.before_empty), (Some(Vec::new()), Some(some())));
+        let (updates, some) = (UpdateChannel::default(), || vec![Arc::new(Host::new("a", 1))]);
+        updates.list(some());
+        updates.list(Vec::new());
+        updates.list(Vec::new());
+        let update = updates.try_recv().unwrap();
+        assert_eq!((update.hosts, update.before_empty), (Some(Vec::new()), Some(some())));
 
-        teller.list(some());
-        teller.list(Vec::new());
-        teller.list(some());
-        let told = teller.take().unwrap();
-        assert_eq!((told.hosts, told.before_empty), (Some(some()), None));
+        updates.list(some());
+        updates.list(Vec::new());
+        updates.list(some());
+        let update = updates.try_recv().unwrap();
+        assert_eq!((update.hosts, update.before_empty), (Some(some()), None));
 
-        teller.list(some());
-        teller.none();
-        let told = teller.take().unwrap();
-        assert_eq!((told.hosts, told.before_empty), (Some(Vec::new()), None));
+        updates.list(some());
+        updates.none();
+        let update = updates.try_recv().unwrap();
+        assert_eq!((update.hosts, update.before_empty), (Some(Vec::new()), None));
     }
 }

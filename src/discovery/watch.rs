@@ -1,7 +1,7 @@
 //! A provider's list, kept current by a source: one watch for all balancers of the provider.
 //!
 //! The source's sessions run on the first I/O thread, begin with the first balancer that needs the list and end with the
-//! last. Balancers are told that there is news and look for themselves, so that only the newest list counts. A forked
+//! last. Balancers are notified of a change and read the list themselves, so that only the newest one counts. A forked
 //! child serves its parent's list at once, and begins a session of its own a moment later.
 
 use std::io;
@@ -14,12 +14,12 @@ use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 
 use super::Origin;
-use super::board::{Board, Taker};
 use super::config::ProviderConfig;
 use super::drive;
-use super::ground::Ground;
+use super::publisher::{Publisher, Subscriber};
 use super::snapshot_file::SnapshotFile;
-use super::source::{Ended, Session, Source, Teller};
+use super::source::{Session, SessionEnd, Source, UpdateChannel};
+use super::source_context::SourceContext;
 use super::url;
 use crate::endpoint::Host;
 use crate::policy::FreshnessConfig;
@@ -35,18 +35,18 @@ pub struct Watch {
     url: Option<Arc<str>>,
     freshness: FreshnessConfig,
     /// Where the list is kept for a start while the source cannot be asked.
-    kept: Option<SnapshotFile>,
-    board: Arc<Board>,
-    here: PerProcess<Here>,
+    snapshot_file: Option<SnapshotFile>,
+    publisher: Arc<Publisher>,
+    process: PerProcess<ProcessState>,
 }
 
 /// What belongs to one process.
 #[derive(Debug, Default)]
-struct Here {
+struct ProcessState {
     task: Mutex<Task>,
-    /// Told when a call found no endpoint.
-    nudge: Arc<Notify>,
-    nudged_at: Mutex<Option<Instant>>,
+    /// Notified when a call that found no endpoint requests a fresher list.
+    refresh: Arc<Notify>,
+    refresh_requested_at: Mutex<Option<Instant>>,
 }
 
 #[derive(Debug, Default)]
@@ -73,16 +73,16 @@ impl Watch {
     /// The list that `source` tells, by the rules of `config`.
     #[must_use]
     pub fn by(source: Arc<dyn Source>, config: &ProviderConfig) -> Self {
-        let kept = config.snapshot.as_ref();
-        let kept = kept.map(|path| SnapshotFile::new(path, source.describe()));
-        Self { kept, ..Self::with(Some(source), config.freshness) }
+        let snapshot_file = config.snapshot.as_ref();
+        let snapshot_file = snapshot_file.map(|path| SnapshotFile::new(path, source.describe()));
+        Self { snapshot_file, ..Self::with(Some(source), config.freshness) }
     }
 
     /// A list that the host replaces itself, `hosts` at first.
     #[must_use]
     pub fn pushed(hosts: Vec<Arc<Host>>) -> Self {
         let watch = Self::with(None, FreshnessConfig::default());
-        watch.board.publish(hosts);
+        watch.publisher.publish(hosts);
         watch
     }
 
@@ -91,9 +91,9 @@ impl Watch {
             source,
             url: None,
             freshness,
-            kept: None,
-            board: Arc::default(),
-            here: PerProcess::new(),
+            snapshot_file: None,
+            publisher: Arc::default(),
+            process: PerProcess::new(),
         }
     }
 
@@ -116,49 +116,52 @@ impl Watch {
 
     /// Takes `hosts` for the list, from now on, on this thread.
     pub fn push(&self, hosts: Vec<Arc<Host>>) {
-        self.board.publish(hosts);
-        self.board.note(|state| {
+        self.publisher.publish(hosts);
+        self.publisher.note(|state| {
             state.confirmed = Some(clock::now());
             state.confirmations += 1;
         });
-        self.board.tell_here();
+        self.publisher.notify_here();
     }
 
-    /// Tells `taker` of news from now on, until what is returned drops. The first one begins the watch.
+    /// Notifies `subscriber` of changes from now on, until the subscription drops. The first one begins the watch.
     ///
     /// # Errors
     /// No thread could be had.
-    pub fn join(self: &Arc<Self>, taker: Weak<dyn Taker>) -> io::Result<Joined> {
-        let mut task = lock(&self.here.get().task);
+    pub fn subscribe(
+        self: &Arc<Self>,
+        subscriber: Weak<dyn Subscriber>,
+    ) -> io::Result<Subscription> {
+        let mut task = lock(&self.process.get().task);
         if task.running.is_none()
             && let Some(source) = &self.source
         {
             task.running = Some(self.begin(Arc::clone(source), task.has_run)?);
             task.has_run = true;
         }
-        Ok(Joined { watch: Arc::clone(self), number: self.board.join(taker) })
+        Ok(Subscription { watch: Arc::clone(self), number: self.publisher.subscribe(subscriber) })
     }
 
     fn begin(&self, source: Arc<dyn Source>, has_run: bool) -> io::Result<AbortHandle> {
-        let ground = Ground::new(Arc::clone(&self.here.get().nudge))?;
+        let context = SourceContext::new(Arc::clone(&self.process.get().refresh))?;
         // Children that were forked together are not to ask their registry together.
         let longest = if process::is_child() && !has_run { SPREAD } else { Duration::ZERO };
         let delay = entropy::with_rng(|rng| rng.random_range(Duration::ZERO..=longest));
-        let (board, freshness) = (Arc::clone(&self.board), self.freshness);
-        let kept = self.kept.clone();
+        let (publisher, freshness) = (Arc::clone(&self.publisher), self.freshness);
+        let snapshot_file = self.snapshot_file.clone();
         let task = async move {
             if !delay.is_zero() {
                 tokio::time::sleep(delay).await;
             }
-            drive::drive(&board, freshness, kept.as_ref(), &*source, &ground).await;
+            drive::drive(&publisher, freshness, snapshot_file.as_ref(), &*source, &context).await;
         };
         Ok(io_thread::first()?.handle().spawn(task).abort_handle())
     }
 
-    fn leave(&self, number: u64) {
-        let Some(here) = self.here.existing() else { return };
-        let mut task = lock(&here.task);
-        if self.board.leave(number)
+    fn unsubscribe(&self, number: u64) {
+        let Some(process) = self.process.existing() else { return };
+        let mut task = lock(&process.task);
+        if self.publisher.unsubscribe(number)
             && let Some(running) = task.running.take()
         {
             running.abort();
@@ -167,26 +170,27 @@ impl Watch {
 
     /// A call found no endpoint: a source that is polled is asked, at most once a second. Whether it now is.
     #[must_use]
-    pub fn nudge(&self, now: Instant) -> bool {
+    pub fn request_refresh(&self, now: Instant) -> bool {
         if self.source.is_none() {
             return false;
         }
-        let here = self.here.get();
-        let mut nudged_at = lock(&here.nudged_at);
-        let is_due = nudged_at.is_none_or(|at| now.saturating_duration_since(at) >= NUDGE_INTERVAL);
+        let process = self.process.get();
+        let mut refresh_requested_at = lock(&process.refresh_requested_at);
+        let is_due = refresh_requested_at
+            .is_none_or(|at| now.saturating_duration_since(at) >= REFRESH_INTERVAL);
         if is_due {
-            *nudged_at = Some(now);
-            here.nudge.notify_one();
+            *refresh_requested_at = Some(now);
+            process.refresh.notify_one();
         }
         is_due
     }
 }
 
 impl Deref for Watch {
-    type Target = Board;
+    type Target = Publisher;
 
-    fn deref(&self) -> &Board {
-        &self.board
+    fn deref(&self) -> &Publisher {
+        &self.publisher
     }
 }
 
@@ -195,8 +199,8 @@ impl Deref for Watch {
 struct Unusable(String);
 
 impl Source for Unusable {
-    fn watch<'a>(&'a self, _: &'a Ground, _: &'a Teller) -> Session<'a> {
-        Box::pin(async { Ended::Refused(self.0.clone()) })
+    fn watch<'a>(&'a self, _: &'a SourceContext, _: &'a UpdateChannel) -> Session<'a> {
+        Box::pin(async { SessionEnd::Refused(self.0.clone()) })
     }
 
     fn describe(&self) -> String {
@@ -204,16 +208,16 @@ impl Source for Unusable {
     }
 }
 
-/// A part in a watch, until it drops.
+/// A subscriber's part in a watch, until it drops.
 #[derive(Debug)]
-pub struct Joined {
+pub struct Subscription {
     watch: Arc<Watch>,
     number: u64,
 }
 
-impl Drop for Joined {
+impl Drop for Subscription {
     fn drop(&mut self) {
-        self.watch.leave(self.number);
+        self.watch.unsubscribe(self.number);
     }
 }
 
@@ -225,4 +229,4 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 const SPREAD: Duration = Duration::from_secs(1);
 
 /// A thousand calls that find no endpoint are one reason to ask.
-const NUDGE_INTERVAL: Duration = Duration::from_secs(1);
+const REFRESH_INTERVAL: Duration = Duration::from_secs(1);

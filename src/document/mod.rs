@@ -14,7 +14,7 @@ mod section;
 mod tls;
 mod writing;
 
-pub use reading::{Document, MakeProvider, Present, Source, World, read};
+pub use reading::{CurrentClient, Document, Loaders, MakeProvider, RouteSpec, read};
 pub use schema::schema;
 pub use tls::ReadFile;
 pub use writing::write;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::balancer;
-use super::reading::{Document, Source};
+use super::reading::{Document, RouteSpec};
 use crate::client::{Balancer, NextRoute, Plan, Route};
 use crate::config::{BalancerConfig, ClientConfig};
 use crate::discovery::{Origin, Supply};
@@ -12,11 +12,11 @@ impl Document {
     /// A new client's settings, and its route.
     #[must_use]
     pub fn into_client(self) -> (ClientConfig, Route) {
-        let supply = match self.source {
-            Source::Unstated => return (self.client, Route::Absolute),
-            Source::Base(route) => return (self.client, route),
-            Source::Hosts(hosts) => Supply::listed(hosts),
-            Source::Provider(supply) => supply,
+        let supply = match self.route_spec {
+            RouteSpec::Unstated => return (self.client, Route::Absolute),
+            RouteSpec::Base(route) => return (self.client, route),
+            RouteSpec::Hosts(hosts) => Supply::listed(hosts),
+            RouteSpec::Provider(supply) => supply,
         };
         let config = self.balancer.unwrap_or_else(BalancerConfig::recommended);
         (self.client, Route::Balanced(Arc::new(Balancer::new(supply, config))))
@@ -26,13 +26,13 @@ impl Document {
     /// made anew.
     #[must_use]
     pub fn into_plan(self, present: &Route) -> Plan {
-        let route = match (self.source, self.balancer) {
-            (Source::Unstated, None) => NextRoute::Kept,
-            (Source::Unstated, Some(config)) => balanced(None, config, present),
-            (Source::Base(route), _) if is_same(&route, present) => NextRoute::Kept,
-            (Source::Base(route), _) => NextRoute::Other(route),
-            (Source::Hosts(hosts), config) => supplied(Supply::listed(hosts), config, present),
-            (Source::Provider(supply), config) => supplied(supply, config, present),
+        let route = match (self.route_spec, self.balancer) {
+            (RouteSpec::Unstated, None) => NextRoute::Kept,
+            (RouteSpec::Unstated, Some(config)) => balanced(None, config, present),
+            (RouteSpec::Base(route), _) if is_same(&route, present) => NextRoute::Kept,
+            (RouteSpec::Base(route), _) => NextRoute::Other(route),
+            (RouteSpec::Hosts(hosts), config) => supplied(Supply::listed(hosts), config, present),
+            (RouteSpec::Provider(supply), config) => supplied(supply, config, present),
         };
         Plan { config: self.client, route }
     }

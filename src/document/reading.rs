@@ -25,13 +25,13 @@ pub struct Document {
     /// The client's own settings, with those of its retries.
     pub client: ClientConfig,
     /// Where its requests go.
-    pub source: Source,
+    pub route_spec: RouteSpec,
     /// The balancer's settings; `None` where the text has neither `balancer` nor `breaker`.
     pub balancer: Option<BalancerConfig>,
 }
 
-/// Where a client's requests go.
-pub enum Source {
+/// Where a text says that a client's requests go.
+pub enum RouteSpec {
     /// The text does not say, or says that it stays as it is.
     Unstated,
     /// To these hosts.
@@ -42,8 +42,8 @@ pub enum Source {
     Base(Route),
 }
 
-/// What a text refers to.
-pub struct World<'a> {
+/// The functions that load what a text refers to.
+pub struct Loaders<'a> {
     /// Reads a file of certificates or keys.
     pub read_file: ReadFile<'a>,
     /// Makes the provider of a URL.
@@ -55,7 +55,7 @@ pub type MakeProvider = dyn Fn(&str) -> Result<Supply, Error>;
 
 /// A client that a text is to change: what the text masks stays as it is there.
 #[derive(Clone, Copy, Debug)]
-pub struct Present<'a> {
+pub struct CurrentClient<'a> {
     /// Its settings.
     pub client: &'a ClientConfig,
     /// Where its requests go.
@@ -76,7 +76,7 @@ pub(super) const KEYS: [&str; 10] = [
     "tls",
 ];
 
-impl std::fmt::Debug for Source {
+impl std::fmt::Debug for RouteSpec {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Self::Unstated => "Unstated",
@@ -93,15 +93,18 @@ impl std::fmt::Debug for Source {
 /// Names every fault with its path in the text, a line each.
 pub fn read(
     text: &str,
-    world: &World<'_>,
-    present: Option<Present<'_>>,
+    loaders: &Loaders<'_>,
+    present: Option<CurrentClient<'_>>,
 ) -> Result<Document, Error> {
     let json = Json::parse(text)?;
     let mut faults = Faults::default();
-    let mut document =
-        Document { client: ClientConfig::default(), source: Source::Unstated, balancer: None };
+    let mut document = Document {
+        client: ClientConfig::default(),
+        route_spec: RouteSpec::Unstated,
+        balancer: None,
+    };
     if let Some(top) = Object::of(&json, "", &mut faults) {
-        document.fill(top, world, present, &mut faults);
+        document.fill(top, loaders, present, &mut faults);
     }
     faults.or(document)
 }
@@ -110,34 +113,34 @@ impl Document {
     fn fill(
         &mut self,
         mut top: Object<'_>,
-        world: &World<'_>,
-        present: Option<Present<'_>>,
+        loaders: &Loaders<'_>,
+        present: Option<CurrentClient<'_>>,
         faults: &mut Faults,
     ) {
         let kept = present.map(|present| present.client);
         let route = present.map(|present| present.route);
-        self.source = source(&mut top, world, route, faults);
+        self.route_spec = route_spec(&mut top, loaders, route, faults);
         let balancer = route.and_then(Route::balancer).map(|balancer| balancer.config());
         let stated = ["balancer", "breaker"].map(|key| top.has(key));
         self.balancer = balancer::read(&mut top, balancer, faults);
-        let balanced = match self.source {
-            Source::Hosts(_) | Source::Provider(_) => true,
-            Source::Unstated => balancer.is_some(),
-            Source::Base(_) => false,
+        let balanced = match self.route_spec {
+            RouteSpec::Hosts(_) | RouteSpec::Provider(_) => true,
+            RouteSpec::Unstated => balancer.is_some(),
+            RouteSpec::Base(_) => false,
         };
         if !balanced && !faults.has_below(&["hosts", "provider"]) {
             let keys = ["balancer", "breaker"].into_iter().zip(stated);
             keys.filter(|(_, stated)| *stated)
                 .for_each(|(key, _)| faults.add(key, "needs hosts or a provider"));
         }
-        self.read_client(top, world, kept, faults);
+        self.read_client(top, loaders, kept, faults);
         self.check(balanced, faults);
     }
 
     fn read_client(
         &mut self,
         mut top: Object<'_>,
-        world: &World<'_>,
+        loaders: &Loaders<'_>,
         kept: Option<&ClientConfig>,
         faults: &mut Faults,
     ) {
@@ -157,7 +160,7 @@ impl Document {
             headers::read_names(json, &path, |name| config.forward_cookie(name), faults);
         }
         if let Some((json, path)) = top.take("tls") {
-            tls::read(json, &path, config, kept, (world.read_file, faults));
+            tls::read(json, &path, config, kept, (loaders.read_file, faults));
         }
         if let Some((json, path)) = top.take_if("proxy", masks_proxy) {
             match kept {
@@ -201,52 +204,52 @@ fn masks_proxy(json: &Json) -> bool {
     json.as_text().is_some_and(|url| url.contains("//****@"))
 }
 
-fn source(
+fn route_spec(
     top: &mut Object<'_>,
-    world: &World<'_>,
+    loaders: &Loaders<'_>,
     present: Option<&Route>,
     faults: &mut Faults,
-) -> Source {
+) -> RouteSpec {
     let hosts = top.take("hosts").map(|(json, path)| {
         let hosts = hosts::read(json, &path, faults);
         if matches!(json, Json::List(items) if items.is_empty()) {
             faults.add(path, "is empty; it takes at least one host");
         }
-        ("hosts", Source::Hosts(hosts))
+        ("hosts", RouteSpec::Hosts(hosts))
     });
     let provider = top.take("provider").map(|(json, path)| {
-        ("provider", provider(json, &path, world, present, faults).unwrap_or(Source::Unstated))
+        ("provider", provider(json, &path, loaders, present, faults).unwrap_or(RouteSpec::Unstated))
     });
     let base = top.take("base_url").map(|(json, path)| {
         let made = text(json, &path, faults).map(Route::base);
         let route =
             made.and_then(|made| made.map_err(|error| faults.add_error(&path, &error)).ok());
-        ("base_url", route.map_or(Source::Unstated, Source::Base))
+        ("base_url", route.map_or(RouteSpec::Unstated, RouteSpec::Base))
     });
     let mut stated = [hosts, provider, base].into_iter().flatten();
-    let Some((first, source)) = stated.next() else { return Source::Unstated };
+    let Some((first, spec)) = stated.next() else { return RouteSpec::Unstated };
     stated.for_each(|(other, _)| faults.add(other, format!("does not go with {first}")));
-    source
+    spec
 }
 
 fn provider(
     json: &Json,
     path: &str,
-    world: &World<'_>,
+    loaders: &Loaders<'_>,
     present: Option<&Route>,
     faults: &mut Faults,
-) -> Option<Source> {
+) -> Option<RouteSpec> {
     let masked = present.and_then(shown_provider).filter(|shown| shown.contains(MASK));
     if masked.is_some() && json.as_text() == masked.as_deref() {
-        return Some(Source::Unstated);
+        return Some(RouteSpec::Unstated);
     }
     let url = text(json, path, faults)?;
     if url.contains(MASK) {
         faults.add(path, if present.is_some() { MASKED_OTHER } else { MASKED });
         return None;
     }
-    match (world.provider)(url) {
-        Ok(provider) => Some(Source::Provider(provider)),
+    match (loaders.provider)(url) {
+        Ok(provider) => Some(RouteSpec::Provider(provider)),
         Err(error) => {
             faults.add_error(path, &error);
             None

@@ -17,9 +17,9 @@ fn nothing(_: &str) -> Result<Supply, Error> {
     Err(Error::invalid("provider", "is none"))
 }
 
-fn taken(text: &str, present: Option<Present<'_>>) -> Result<Document, Error> {
-    let world = World { read_file: &|_| Err("is none".to_owned()), provider: &nothing };
-    read(text, &world, present)
+fn taken(text: &str, present: Option<CurrentClient<'_>>) -> Result<Document, Error> {
+    let loaders = Loaders { read_file: &|_| Err("is none".to_owned()), provider: &nothing };
+    read(text, &loaders, present)
 }
 
 #[test]
@@ -57,7 +57,7 @@ fn what_is_masked_stays_as_it_is_where_a_client_is_there() {
     let known = taken(text, None).unwrap().client;
     let masked = r#"{"headers": {"Authorization": "****", "x-a": ["3", "****"]},
                      "proxy": "http://****@a:1", "timeout": "1s"}"#;
-    let present = Present { client: &known, route: &Route::Absolute };
+    let present = CurrentClient { client: &known, route: &Route::Absolute };
     let kept = taken(masked, Some(present)).unwrap().client;
     assert_eq!(kept.headers["authorization"], "hunter2");
     assert_eq!(kept.headers.get_all("x-a").iter().collect::<Vec<_>>(), ["3", "2"]);

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 /// How an attempt over an address failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AddressFault {
-    /// It brought no answer, or was not greeted back: one of these is enough.
+    /// It brought no answer, or its handshake failed: one of these is enough.
     Silent,
     /// It answered with a failure, as a service does now and then: three in a row are needed.
     Failing,
@@ -31,7 +31,7 @@ struct Address {
     /// Until when it is passed over.
     until: Option<Instant>,
     /// Since when a handshake waits for it, where none has ended since.
-    greeted: Option<Instant>,
+    handshake_since: Option<Instant>,
 }
 
 impl Addresses {
@@ -48,13 +48,13 @@ impl Addresses {
     /// Puts first the address to begin with: one that has not failed and that the call has not met, in the order of the
     /// list otherwise. Of several that have failed the one whose fault is oldest comes first.
     pub(super) fn sort(&self, addresses: &mut [SocketAddr], met: &[SocketAddr], now: Instant) {
-        addresses.sort_by_cached_key(|at| (self.standing(*at, met, now), self.until(*at, now)));
+        addresses.sort_by_cached_key(|at| (self.preference(*at, met, now), self.until(*at, now)));
     }
 
     /// Whether another address is to be used instead of this one.
     pub(super) fn passes_over(&self, at: SocketAddr, met: &[SocketAddr], now: Instant) -> bool {
-        let own = self.standing(at, met, now);
-        self.0.iter().any(|other| self.standing(other.at, met, now) < own)
+        let own = self.preference(at, met, now);
+        self.0.iter().any(|other| self.preference(other.at, met, now) < own)
     }
 
     pub(super) fn failed(&mut self, at: SocketAddr, fault: AddressFault, now: Instant) {
@@ -90,20 +90,20 @@ impl Addresses {
     }
 
     /// A handshake begins.
-    pub(super) fn greeted(&mut self, at: SocketAddr, now: Instant) {
+    pub(super) fn handshake_began(&mut self, at: SocketAddr, now: Instant) {
         let Some(address) = self.of(at) else { return };
-        address.greeted.get_or_insert(now);
+        address.handshake_since.get_or_insert(now);
     }
 
     /// A handshake has succeeded.
-    pub(super) fn greeted_back(&mut self, at: SocketAddr) {
-        self.of(at).into_iter().for_each(|address| address.greeted = None);
+    pub(super) fn handshake_succeeded(&mut self, at: SocketAddr) {
+        self.of(at).into_iter().for_each(|address| address.handshake_since = None);
     }
 
     /// A handshake that had `begun` has failed, or was given up: where that was early, it may have been well.
-    pub(super) fn not_greeted_back(&mut self, at: SocketAddr, begun: Instant, now: Instant) {
-        self.greeted_back(at);
-        if now.saturating_duration_since(begun) >= GREETS_WITHIN {
+    pub(super) fn handshake_failed(&mut self, at: SocketAddr, begun: Instant, now: Instant) {
+        self.handshake_succeeded(at);
+        if now.saturating_duration_since(begun) >= HANDSHAKE_LIMIT {
             self.failed(at, AddressFault::Silent, now);
         }
     }
@@ -121,12 +121,14 @@ impl Addresses {
         self.0.iter_mut().find(|address| address.at == at)
     }
 
-    fn standing(&self, at: SocketAddr, met: &[SocketAddr], now: Instant) -> Standing {
+    fn preference(&self, at: SocketAddr, met: &[SocketAddr], now: Instant) -> AddressPreference {
         let known = || self.0.iter().find(|address| address.at == at);
         match () {
-            () if met.contains(&at) => Standing::Met,
-            () if known().is_some_and(|known| known.is_passed_over(now)) => Standing::PassedOver,
-            () => Standing::Good,
+            () if met.contains(&at) => AddressPreference::Met,
+            () if known().is_some_and(|known| known.is_passed_over(now)) => {
+                AddressPreference::PassedOver
+            }
+            () => AddressPreference::Good,
         }
     }
 
@@ -136,9 +138,9 @@ impl Addresses {
     }
 }
 
-/// From the best on.
+/// How much an address is preferred, from the best on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Standing {
+enum AddressPreference {
     Good,
     PassedOver,
     /// An attempt of the same call has failed there, or waits there.
@@ -147,16 +149,18 @@ enum Standing {
 
 impl Address {
     const fn new(at: SocketAddr) -> Self {
-        Self { at, failures: 0, times: 0, until: None, greeted: None }
+        Self { at, failures: 0, times: 0, until: None, handshake_since: None }
     }
 
     fn is_passed_over(&self, now: Instant) -> bool {
-        let waits = |since: Instant| now.saturating_duration_since(since) >= GREETS_WITHIN;
-        self.until.is_some_and(|until| now < until) || self.greeted.is_some_and(waits)
+        let waits = |since: Instant| now.saturating_duration_since(since) >= HANDSHAKE_LIMIT;
+        self.until.is_some_and(|until| now < until) || self.handshake_since.is_some_and(waits)
     }
 
     fn is_suspect(&self, now: Instant) -> bool {
-        self.failures > 0 || self.greeted.is_some() || self.until.is_some_and(|until| now < until)
+        self.failures > 0
+            || self.handshake_since.is_some()
+            || self.until.is_some_and(|until| now < until)
     }
 }
 
@@ -180,7 +184,7 @@ const MOST_DOUBLINGS: u32 = 5;
 const FORGOTTEN: Duration = Duration::from_secs(600);
 
 /// Beyond it a handshake counts as one that hangs, while it lasts: the call's next attempt is not to meet the same.
-const GREETS_WITHIN: Duration = Duration::from_millis(500);
+const HANDSHAKE_LIMIT: Duration = Duration::from_millis(500);
 
 #[cfg(test)]
 mod tests {
@@ -262,15 +266,15 @@ mod tests {
     #[test]
     fn a_handshake_that_hangs_counts_while_it_lasts() {
         let (mut addresses, now) = (three(), Instant::now());
-        addresses.greeted(at(1), now);
+        addresses.handshake_began(at(1), now);
         assert!(!addresses.passes_over(at(1), &[], now + SECOND / 4));
-        addresses.greeted(at(1), now + SECOND / 4);
+        addresses.handshake_began(at(1), now + SECOND / 4);
         assert!(addresses.passes_over(at(1), &[], now + SECOND / 2), "by the first of them");
-        addresses.greeted_back(at(1));
+        addresses.handshake_succeeded(at(1));
         assert!(!addresses.passes_over(at(1), &[], now + SECOND));
-        addresses.not_greeted_back(at(1), now, now + SECOND / 4);
+        addresses.handshake_failed(at(1), now, now + SECOND / 4);
         assert!(!addresses.passes_over(at(1), &[], now + SECOND), "given up early");
-        addresses.not_greeted_back(at(1), now, now + SECOND);
+        addresses.handshake_failed(at(1), now, now + SECOND);
         assert!(addresses.passes_over(at(1), &[], now + SECOND));
     }
 

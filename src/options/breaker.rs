@@ -8,11 +8,11 @@ use super::setting::Setting;
 use super::table::Table;
 use super::value::{OFF, Problem, Value};
 use crate::policy::{BreakerConfig, SlowCalls, Span};
-use crate::runtime::made::Made;
+use crate::runtime::racy_lazy::RacyLazy;
 
 /// The settings of circuit breakers.
-pub static BREAKER: Made<Table<BreakerConfig>> =
-    Made::by(|| Table::new("ahoy_breaker_", BreakerConfig::default, &[SETTINGS]));
+pub static BREAKER: RacyLazy<Table<BreakerConfig>> =
+    RacyLazy::new(|| Table::new("ahoy_breaker_", BreakerConfig::default, &[SETTINGS]));
 
 /// A share that opens a circuit.
 const SHARE: Form = Form::RealAbove0(1.0);

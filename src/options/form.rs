@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::value::{Problem, Value, Written};
+use super::value::{Problem, SetResult, Value};
 use super::{duration, number};
 
 /// The form of a setting's value, with its range.
@@ -148,7 +148,7 @@ fn at(words: &'static [&'static str], index: u64) -> Result<Value, Problem> {
     word.map(|word| Value::Word(word)).ok_or_else(|| format!("is not between 0 and {most}").into())
 }
 
-fn within(count: u64, least: u64, most: u64) -> Written {
+fn within(count: u64, least: u64, most: u64) -> SetResult {
     match count {
         // A negative number of C.
         u64::MAX => Err(format!("is not between {least} and {most}").into()),
@@ -158,7 +158,7 @@ fn within(count: u64, least: u64, most: u64) -> Written {
     }
 }
 
-fn reaches(real: f64, least: f64, most: f64) -> Written {
+fn reaches(real: f64, least: f64, most: f64) -> SetResult {
     match real {
         _ if (least..=most).contains(&real) => Ok(()),
         _ if most == f64::MAX => Err(format!("is {real}, not a finite number from {least}").into()),
@@ -166,7 +166,7 @@ fn reaches(real: f64, least: f64, most: f64) -> Written {
     }
 }
 
-fn above_0(real: f64, most: f64) -> Written {
+fn above_0(real: f64, most: f64) -> SetResult {
     match real {
         _ if real > 0.0 && real <= most => Ok(()),
         _ if most == f64::MAX => Err(format!("is {real}, not a finite number above 0").into()),
@@ -174,7 +174,7 @@ fn above_0(real: f64, most: f64) -> Written {
     }
 }
 
-fn lasts(time: Duration, least: Duration, most: Duration) -> Written {
+fn lasts(time: Duration, least: Duration, most: Duration) -> SetResult {
     let is = duration::print(time);
     match time {
         _ if time < least => {

@@ -36,8 +36,8 @@ pub use provider::{PROVIDER, provider_of, set_callback, set_provider, taken_by};
 pub use retry::RETRY;
 pub(crate) use retry::jitter_text;
 pub use setting::{Setter, Setting};
-pub use table::{Fault, Put, Row, Table};
-pub use value::{OFF, Problem, Value, Written};
+pub use table::{Assignment, Fault, Row, Table};
+pub use value::{OFF, Problem, SetResult, Value};
 
 #[cfg(test)]
 mod tests;

@@ -9,11 +9,11 @@ use super::statuses::{NONE, STATUSES, print_statuses, statuses};
 use super::table::Table;
 use super::value::{Problem, Value};
 use crate::policy::{Jitter, RetryConfig, RetryOn};
-use crate::runtime::made::Made;
+use crate::runtime::racy_lazy::RacyLazy;
 
 /// The settings of retry rules.
-pub static RETRY: Made<Table<RetryConfig>> =
-    Made::by(|| Table::new("ahoy_retry_", RetryConfig::default, &[SETTINGS]));
+pub static RETRY: RacyLazy<Table<RetryConfig>> =
+    RacyLazy::new(|| Table::new("ahoy_retry_", RetryConfig::default, &[SETTINGS]));
 
 const UNLIMITED: &str = "unlimited";
 const FULL: &str = "full";

@@ -1,7 +1,7 @@
 //! One setting of one kind of configuration.
 
 use super::form::{Form, listed};
-use super::value::{Problem, Value, Written};
+use super::value::{Problem, SetResult, Value};
 
 /// One setting of a `C`.
 pub struct Setting<C> {
@@ -22,7 +22,7 @@ pub struct Setting<C> {
     /// The feature of cargo without which it stays at its default, where the library was built so.
     missing: Option<&'static str>,
     pub(super) read: fn(&C) -> Option<Value>,
-    pub(super) write: fn(&mut C, Value) -> Written,
+    pub(super) write: fn(&mut C, Value) -> SetResult,
 }
 
 /// The function of C that sets a setting, without the prefix of its handle.
@@ -115,7 +115,7 @@ impl<C> Setting<C> {
     pub(super) const fn field(
         self,
         read: fn(&C) -> Option<Value>,
-        write: fn(&mut C, Value) -> Written,
+        write: fn(&mut C, Value) -> SetResult,
     ) -> Self {
         Self { read, write, ..self }
     }
@@ -138,7 +138,7 @@ impl<C> Setting<C> {
     }
 
     /// Sets it in `config`, if the value is in range.
-    pub(super) fn put(&self, config: &mut C, value: Value) -> Written {
+    pub(super) fn put(&self, config: &mut C, value: Value) -> SetResult {
         let value = self.form.check(value)?;
         let Some(feature) = self.missing else { return (self.write)(config, value) };
         let default = (self.read)(config);

@@ -3,7 +3,7 @@
 use super::form::Form;
 use super::nearest::nearest;
 use super::setting::{Setter, Setting};
-use super::value::{Problem, Value, Written};
+use super::value::{Problem, SetResult, Value};
 use crate::error::{Error, ErrorKind};
 
 /// The settings of a `C`, sorted by key.
@@ -43,11 +43,11 @@ pub struct Row<C> {
 
 type Parse = dyn Fn(&str) -> Result<Value, Problem> + Send + Sync;
 type Read<C> = dyn Fn(&C) -> Option<String> + Send + Sync;
-type Write<C> = dyn Fn(&mut C, Value) -> Written + Send + Sync;
+type Write<C> = dyn Fn(&mut C, Value) -> SetResult + Send + Sync;
 
 /// A setting's new value, and what the parameter is called that brought it.
 #[derive(Clone, Debug)]
-pub struct Put<'a> {
+pub struct Assignment<'a> {
     /// The setting's key.
     pub key: &'a str,
     /// The parameter's name, for errors.
@@ -188,8 +188,8 @@ impl<C: Clone + 'static> Table<C> {
     ///
     /// # Errors
     /// Every refused parameter is named, and nothing is changed.
-    pub fn put(&self, config: &mut C, puts: &[Put<'_>]) -> Result<(), Error> {
-        let changes = puts.iter().map(|put| self.change(put)).collect::<Result<_, _>>()?;
+    pub fn assign(&self, config: &mut C, assignments: &[Assignment<'_>]) -> Result<(), Error> {
+        let changes = assignments.iter().map(|it| self.change(it)).collect::<Result<_, _>>()?;
         let mut changed = config.clone();
         let refused = apply(&mut changed, changes);
         if refused.is_empty() {
@@ -202,8 +202,8 @@ impl<C: Clone + 'static> Table<C> {
         Err(of_faults(faults))
     }
 
-    fn change<'a>(&self, put: &Put<'a>) -> Result<Change<'_, 'a, C>, Error> {
-        let Put { key, name, value } = put;
+    fn change<'a>(&self, assignment: &Assignment<'a>) -> Result<Change<'_, 'a, C>, Error> {
+        let Assignment { key, name, value } = assignment;
         let row = self
             .row(key)
             .ok_or_else(|| Error::new(ErrorKind::Internal, format!("{key}: no such option")))?;
@@ -252,7 +252,7 @@ fn apply<'a, C: Clone>(
 
 impl<C: Clone> Change<'_, '_, C> {
     /// On a copy: a value that is refused changes nothing.
-    fn apply(&self, config: &mut C) -> Written {
+    fn apply(&self, config: &mut C) -> SetResult {
         let mut changed = config.clone();
         (self.row.put)(&mut changed, self.value.clone())?;
         *config = changed;

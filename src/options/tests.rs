@@ -361,7 +361,7 @@ fn what_protects_a_service_is_read() {
     limited.make_resilient();
     assert_eq!(limited.shedding.queue_length, 0, "a limit that is set has the queue that is set");
     assert_eq!(client("trace", "start").unwrap().trace, Some(TraceStart::Unsampled));
-    assert!(client("deadline_header", "x-time-left").unwrap().passes_on());
+    assert!(client("deadline_header", "x-time-left").unwrap().adds_attempt_headers());
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use http::HeaderName;
 
-use crate::config::Misfit;
+use crate::config::SettingError;
 use crate::error::{Error, ErrorKind};
 use crate::policy::{Factor, Ratio};
 use crate::request::header_name;
@@ -44,7 +44,7 @@ pub enum Problem {
 }
 
 /// Whether a value was taken.
-pub type Written = Result<(), Problem>;
+pub type SetResult = Result<(), Problem>;
 
 impl Value {
     /// Milliseconds as C has them, where `u64::MAX` is `forever`.
@@ -243,11 +243,11 @@ impl From<String> for Problem {
     }
 }
 
-impl From<Misfit> for Problem {
-    fn from(misfit: Misfit) -> Self {
-        match misfit {
-            Misfit::Balancer(problem) => Self::Balancer(problem),
-            Misfit::Value(problem) => Self::Value(problem),
+impl From<SettingError> for Problem {
+    fn from(error: SettingError) -> Self {
+        match error {
+            SettingError::Balancer(problem) => Self::Balancer(problem),
+            SettingError::Value(problem) => Self::Value(problem),
         }
     }
 }

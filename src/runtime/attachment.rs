@@ -10,11 +10,11 @@ use super::process::PerProcess;
 pub trait Attachment: Any + Send + Sync {
     /// Called about every second, in the context of the runtime that drives the connections: closes those that
     /// are no longer of use. Whether some are left that are to be looked at soon.
-    fn tend(&self) -> bool;
+    fn maintain(&self) -> bool;
 
     /// Closes the connections of endpoints that left the list. Called outside of any runtime and on any thread,
     /// since a shard is not visited while its caller waits in a long call.
-    fn let_go(&self) {}
+    fn close_departed(&self) {}
 
     /// Its tenant does nothing more: closes the connections that are in no use. Called in any context and on any thread.
     fn close(&self) {}
@@ -25,10 +25,10 @@ type Attached = Vec<(u64, Weak<dyn Attachment>)>;
 /// All attachments of this process, on shards and on I/O threads, by their tenants' names.
 static ATTACHED: PerProcess<Mutex<Attached>> = PerProcess::new();
 
-/// Calls [`Attachment::let_go`] of every attachment of this process.
-pub(super) fn let_all_go() {
+/// Calls [`Attachment::close_departed`] of every attachment of this process.
+pub(super) fn close_all_departed() {
     attached().retain(|(_, attachment)| attachment.strong_count() > 0);
-    those(|_| true).iter().for_each(|attachment| attachment.let_go());
+    those(|_| true).iter().for_each(|attachment| attachment.close_departed());
 }
 
 /// Attachments by their tenants' names, to be told something without the lock.
@@ -154,7 +154,7 @@ mod tests {
     struct Count(AtomicU64);
 
     impl Attachment for Count {
-        fn tend(&self) -> bool {
+        fn maintain(&self) -> bool {
             self.0.fetch_add(1, Ordering::Relaxed);
             false
         }
@@ -171,7 +171,7 @@ mod tests {
         );
         let again = attachments.get(&a, |_: &Count| true).unwrap();
         assert!(Arc::ptr_eq(&first, &again) && attachments.get(&a, |_: &Count| false).is_none());
-        assert!(attachments.all().iter().all(|kept| !kept.tend()));
+        assert!(attachments.all().iter().all(|kept| !kept.maintain()));
         assert_eq!(first.0.load(Ordering::Relaxed), 1);
         let next = Arc::new(Count(AtomicU64::new(0)));
         assert!(attachments.attach(&a, &next).is_some(), "the one before is given back");

@@ -19,12 +19,12 @@ use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
 
 use super::attachment::{Attachment, Attachments, Tenant};
-use super::host::carried::Carried;
-use super::host::lost::{self, Covered};
+use super::host::abortable_task::AbortableTask;
+use super::host::lost::{self, ThreadCleanup};
 use super::host::{panics, thread_cancel};
-use super::made::Made;
 use super::process::PerProcess;
-use super::stop::{Occupied, Slot, Stop};
+use super::racy_lazy::RacyLazy;
+use super::stop::{SlotGuard, Stop, WorkSlot};
 use super::{attachment, shard, signal, stop};
 
 static THREADS: PerProcess<Threads> = PerProcess::new();
@@ -70,18 +70,18 @@ const GIVES_UP_AFTER: Duration = Duration::from_secs(1);
 pub struct IoThread {
     handle: Handle,
     attachments: Mutex<Attachments>,
-    slots: Mutex<Slots>,
+    slots: Mutex<TaskSlots>,
     in_flight: AtomicUsize,
 }
 
 /// Places for tasks; for a while as many as there were tasks at once.
 #[derive(Default)]
-struct Slots {
-    all: Vec<Arc<Slot>>,
-    free: Vec<Arc<Slot>>,
+struct TaskSlots {
+    all: Vec<Arc<WorkSlot>>,
+    free: Vec<Arc<WorkSlot>>,
 }
 
-impl Slots {
+impl TaskSlots {
     /// Lets go of what a crowd of tasks left. Each place lies among what else was made with its task, and would keep a
     /// page of memory from being given back.
     fn shrink(&mut self, tasks: usize) {
@@ -151,8 +151,8 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 /// One a processor; asked once, for it reads the control group's files each time.
 fn most() -> usize {
-    static MOST: Made<usize> =
-        Made::by(|| std::thread::available_parallelism().map_or(1, usize::from));
+    static MOST: RacyLazy<usize> =
+        RacyLazy::new(|| std::thread::available_parallelism().map_or(1, usize::from));
     *MOST
 }
 
@@ -203,20 +203,20 @@ impl IoThread {
     ) {
         self.in_flight.fetch_add(1, Ordering::Relaxed);
         let slot = self.free_slot();
-        let carried = Carried::new(task, given_up);
-        let covered: Arc<dyn Covered> = Arc::clone(&carried) as _;
-        let occupied = Some(slot.enter_carried(tenant, stop, covered));
-        let held = Held { occupied, slot, thread: Arc::clone(self) };
+        let abortable = AbortableTask::new(task, given_up);
+        let cleanup: Arc<dyn ThreadCleanup> = Arc::clone(&abortable) as _;
+        let occupied = Some(slot.enter_abortable(tenant, stop, cleanup));
+        let guard = TaskGuard { occupied, slot, thread: Arc::clone(self) };
         self.handle.spawn(async move {
-            let _held = held;
-            poll_fn(|cx| carried.poll(cx)).await;
+            let _guard = guard;
+            poll_fn(|cx| abortable.poll(cx)).await;
         });
     }
 
-    fn free_slot(&self) -> Arc<Slot> {
+    fn free_slot(&self) -> Arc<WorkSlot> {
         let mut slots = lock(&self.slots);
         slots.free.pop().unwrap_or_else(|| {
-            let slot = Slot::new();
+            let slot = WorkSlot::new();
             slots.all.push(Arc::clone(&slot));
             slot
         })
@@ -243,13 +243,13 @@ impl IoThread {
     fn work(self: Arc<Self>, runtime: &Runtime, is_janitor: bool) {
         thread_cancel::ignore_here();
         IS_HERE.set(true);
-        let _covered = lost::cover(Arc::clone(&self) as Arc<dyn Covered>);
+        let _cleanup = lost::push_cleanup(Arc::clone(&self) as Arc<dyn ThreadCleanup>);
         loop {
             let driven = panics::caught(|| runtime.block_on(self.interval()));
             // Between two drives, for a shard cannot be driven from inside another runtime.
             let visited = panics::caught(|| {
                 if is_janitor {
-                    attachment::let_all_go();
+                    attachment::close_all_departed();
                     shard::visit_idle();
                 }
             });
@@ -268,7 +268,8 @@ impl IoThread {
         lock(&self.slots).shrink(self.in_flight());
         for _ in 0..MOST_STEPS {
             let kept = lock(&self.attachments).all();
-            let is_any_left = kept.iter().fold(false, |left, attachment| attachment.tend() | left);
+            let is_any_left =
+                kept.iter().fold(false, |left, attachment| attachment.maintain() | left);
             drop(kept);
             if !is_any_left {
                 break;
@@ -287,7 +288,7 @@ impl IoThread {
 }
 
 /// Another one takes its place, so that new calls are carried at once.
-impl Covered for IoThread {
+impl ThreadCleanup for IoThread {
     fn thread_is_lost(&self) {
         let threads = THREADS.get();
         threads.lost_count.fetch_add(1, Ordering::Relaxed);
@@ -323,13 +324,13 @@ impl Threads {
 }
 
 /// What a task holds of its thread while it runs.
-struct Held {
-    occupied: Option<Occupied>,
-    slot: Arc<Slot>,
+struct TaskGuard {
+    occupied: Option<SlotGuard>,
+    slot: Arc<WorkSlot>,
     thread: Arc<IoThread>,
 }
 
-impl Drop for Held {
+impl Drop for TaskGuard {
     fn drop(&mut self) {
         drop(self.occupied.take());
         lock(&self.thread.slots).free.push(Arc::clone(&self.slot));

@@ -11,21 +11,21 @@
 //! [`host`] has the other direction: the library calls its host.
 
 pub mod attachment;
+pub mod callback_mutex;
 pub mod clock;
+pub mod cold_path;
 pub mod descriptors;
 pub mod directory_watch;
 pub mod entropy;
-pub mod exclusive;
 pub mod files;
 pub mod getaddrinfo;
 pub mod host;
 pub mod interrupt;
 pub mod io_thread;
-pub mod made;
 pub mod os_error;
 mod pinning;
 pub mod process;
-pub mod rare;
+pub mod racy_lazy;
 pub mod readiness;
 pub mod shard;
 pub mod signal;

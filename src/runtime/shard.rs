@@ -23,9 +23,9 @@ use std::time::{Duration, Instant};
 use tokio::runtime::{Builder, Handle, Runtime};
 
 use super::attachment::{Attachment, Attachments, Tenant};
-use super::host::lost::{self, Covered};
+use super::host::lost::{self, ThreadCleanup};
 use super::process::PerProcess;
-use super::stop::{Slot, Stop};
+use super::stop::{Stop, WorkSlot};
 use super::{descriptors, interrupt, io_thread, os_error};
 
 static SHARDS: PerProcess<Shards> = PerProcess::new();
@@ -99,7 +99,7 @@ where
     let shard = lease.shard();
     let stop = shard.fresh_stop();
     let _occupied = shard.call_slot.slot.enter(tenant, Arc::clone(&stop));
-    let _covered = lost::cover(Arc::clone(&shard.call_slot) as Arc<dyn Covered>);
+    let _cleanup = lost::push_cleanup(Arc::clone(&shard.call_slot) as Arc<dyn ThreadCleanup>);
     let attachments = &mut shard.attachments;
     // Lent: the runtime would move it twice, and it is large.
     let work = pin!(async {
@@ -131,7 +131,7 @@ pub fn work_at<F: Future>(work: impl FnOnce(ShardId) -> F) -> io::Result<Option<
         return Ok(None);
     };
     let shard = lease.shard();
-    let _covered = lost::cover(Arc::clone(&shard.call_slot) as Arc<dyn Covered>);
+    let _cleanup = lost::push_cleanup(Arc::clone(&shard.call_slot) as Arc<dyn ThreadCleanup>);
     Ok(Some(shard.runtime.block_on(work(shard.id))))
 }
 
@@ -277,7 +277,7 @@ impl Shard {
                 .enable_all()
                 .build()?,
             attachments: Attachments::default(),
-            call_slot: Arc::new(CallSlot { slot: Slot::new() }),
+            call_slot: Arc::new(CallSlot { slot: WorkSlot::new() }),
             stop: Arc::default(),
             parked_at: Instant::now(),
             thread: this_thread(),
@@ -303,7 +303,7 @@ impl Shard {
             tokio::task::yield_now().await;
             for attachment in &kept {
                 // One caller's connections are few: none is left for another time.
-                let _ = attachment.tend();
+                let _ = attachment.maintain();
             }
         });
     }
@@ -311,11 +311,11 @@ impl Shard {
 
 /// What others see of a shard that carries a call.
 struct CallSlot {
-    slot: Arc<Slot>,
+    slot: Arc<WorkSlot>,
 }
 
 /// The shard stays with its thread: another may take its place.
-impl Covered for CallSlot {
+impl ThreadCleanup for CallSlot {
     fn thread_is_lost(&self) {
         self.slot.thread_is_lost();
         SHARDS.get().carrying.fetch_sub(1, Ordering::Relaxed);

@@ -2,7 +2,7 @@
 //!
 //! Work is polled together with its [`Stop`]. Once a stop is asked for, the work is dropped, and the task that
 //! drives it reports exactly one end. A close must find all work of its client: each place where work is driven
-//! has a [`Slot`] in one list, which shows the tenant whose work it holds. The lock of a slot is taken by its
+//! has a [`WorkSlot`] in one list, which shows the tenant whose work it holds. The lock of a slot is taken by its
 //! own driver, and by a close.
 
 use std::future::Future;
@@ -12,11 +12,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::Poll;
 
 use super::attachment::Tenant;
-use super::host::lost::{Cover, Covered, cover};
+use super::host::lost::{CleanupGuard, ThreadCleanup, push_cleanup};
 use super::process::PerProcess;
 use super::sync::{AtomicU8, Notify};
 
-static SLOTS: PerProcess<Mutex<Slots>> = PerProcess::new();
+static SLOTS: PerProcess<Mutex<WorkSlots>> = PerProcess::new();
 
 /// Why work should end before its time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,7 +84,7 @@ impl Stop {
 
 /// A place where one piece of work at a time is driven.
 #[derive(Debug)]
-pub struct Slot {
+pub struct WorkSlot {
     occupant: Mutex<Option<Occupant>>,
 }
 
@@ -93,7 +93,7 @@ struct Occupant {
     tenant: u64,
     stop: Arc<Stop>,
     /// Work that its thread does not hold on its own stack.
-    carried: Option<Arc<dyn Covered>>,
+    abortable: Option<Arc<dyn ThreadCleanup>>,
 }
 
 impl std::fmt::Debug for Occupant {
@@ -102,7 +102,7 @@ impl std::fmt::Debug for Occupant {
     }
 }
 
-impl Slot {
+impl WorkSlot {
     /// A slot that closes can find.
     #[must_use]
     pub fn new() -> Arc<Self> {
@@ -113,20 +113,20 @@ impl Slot {
 
     /// Shows whose work is driven here until the return value drops.
     #[must_use]
-    pub fn enter(self: &Arc<Self>, tenant: &Tenant, stop: Arc<Stop>) -> Occupied {
-        *self.lock() = Some(Occupant { tenant: tenant.name(), stop, carried: None });
-        Occupied(Arc::clone(self))
+    pub fn enter(self: &Arc<Self>, tenant: &Tenant, stop: Arc<Stop>) -> SlotGuard {
+        *self.lock() = Some(Occupant { tenant: tenant.name(), stop, abortable: None });
+        SlotGuard(Arc::clone(self))
     }
 
     /// The same for work that can be given up without its thread.
-    pub(super) fn enter_carried(
+    pub(super) fn enter_abortable(
         self: &Arc<Self>,
         tenant: &Tenant,
         stop: Arc<Stop>,
-        carried: Arc<dyn Covered>,
-    ) -> Occupied {
-        *self.lock() = Some(Occupant { tenant: tenant.name(), stop, carried: Some(carried) });
-        Occupied(Arc::clone(self))
+        abortable: Arc<dyn ThreadCleanup>,
+    ) -> SlotGuard {
+        *self.lock() = Some(Occupant { tenant: tenant.name(), stop, abortable: Some(abortable) });
+        SlotGuard(Arc::clone(self))
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<Occupant>> {
@@ -135,42 +135,43 @@ impl Slot {
 }
 
 /// Its thread is lost: the work is given up, and a close waits for it no longer.
-impl Covered for Slot {
+impl ThreadCleanup for WorkSlot {
     fn thread_is_lost(&self) {
-        let carried = self.lock().as_ref().and_then(|occupant| occupant.carried.clone());
-        if let Some(carried) = carried {
-            carried.thread_is_lost();
+        let abortable = self.lock().as_ref().and_then(|occupant| occupant.abortable.clone());
+        if let Some(abortable) = abortable {
+            abortable.thread_is_lost();
         }
         let occupant = self.lock().take();
         drop(occupant);
     }
 }
 
-/// Holds a slot.
+/// Holds a slot until it drops.
 #[derive(Debug)]
-pub struct Occupied(Arc<Slot>);
+pub struct SlotGuard(Arc<WorkSlot>);
 
-impl Drop for Occupied {
+impl Drop for SlotGuard {
     fn drop(&mut self) {
         let occupant = self.0.lock().take();
         drop(occupant);
     }
 }
 
-/// Work of a tenant that is done at once, at a place of its own: what calls the host before or beside a call.
+/// Work of a tenant that is done at once, in a slot of its own, where a close finds it: it calls the host before or beside
+/// a call.
 #[derive(Debug)]
-pub struct Visit {
-    _occupied: Occupied,
-    _covered: Cover,
+pub struct TrackedWork {
+    _occupied: SlotGuard,
+    _cleanup: CleanupGuard,
 }
 
-impl Visit {
-    /// Shows it until the return value drops.
+impl TrackedWork {
+    /// Tracks it until the return value drops.
     #[must_use]
     pub fn begin(tenant: &Tenant) -> Self {
-        let slot = Slot::new();
+        let slot = WorkSlot::new();
         let _occupied = slot.enter(tenant, Arc::default());
-        Self { _occupied, _covered: cover(slot) }
+        Self { _occupied, _cleanup: push_cleanup(slot) }
     }
 }
 
@@ -203,20 +204,20 @@ pub(super) fn forget_gone() {
     slots().forget_gone();
 }
 
-fn slots() -> MutexGuard<'static, Slots> {
+fn slots() -> MutexGuard<'static, WorkSlots> {
     SLOTS.get().lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// All slots of the process.
 #[derive(Debug, Default)]
-struct Slots {
-    list: Vec<Weak<Slot>>,
+struct WorkSlots {
+    list: Vec<Weak<WorkSlot>>,
     /// The length at which slots that are gone are cleared away.
     full: usize,
 }
 
-impl Slots {
-    fn push(&mut self, slot: Weak<Slot>) {
+impl WorkSlots {
+    fn push(&mut self, slot: Weak<WorkSlot>) {
         if self.list.len() >= self.full {
             self.forget_gone();
         }
@@ -257,7 +258,7 @@ mod tests {
     #[test]
     fn a_close_finds_its_own_work_only() {
         let (mine, other) = (Tenant::new(), Tenant::new());
-        let (a, b) = (Slot::new(), Slot::new());
+        let (a, b) = (WorkSlot::new(), WorkSlot::new());
         let stops = [Arc::new(Stop::default()), Arc::new(Stop::default())];
         let held = a.enter(&mine, Arc::clone(&stops[0]));
         let _other = b.enter(&other, Arc::clone(&stops[1]));
@@ -276,16 +277,16 @@ mod loom_tests {
     use std::future::pending;
 
     #[test]
-    fn loom_of_two_wishes_one_counts_and_the_work_ends() {
+    fn loom_of_two_reasons_one_counts_and_the_work_ends() {
         loom::model(|| {
             let stop = Arc::new(Stop::default());
-            let wishes = [Reason::Cancelled, Reason::Closed].map(|reason| {
+            let requests = [Reason::Cancelled, Reason::Closed].map(|reason| {
                 let stop = Arc::clone(&stop);
                 loom::thread::spawn(move || stop.ask(reason))
             });
             let ended = block_on(stop.or(pin!(pending::<()>())));
-            for wish in wishes {
-                wish.join().unwrap();
+            for request in requests {
+                request.join().unwrap();
             }
             assert_eq!(ended.err(), stop.reason(), "the first reason stays");
         });

@@ -11,52 +11,56 @@ use std::time::{Duration, Instant};
 pub fn wait<F: Future>(work: F, timeout: Duration) -> Option<F::Output> {
     let mut work = pin!(work);
     let until = Instant::now().checked_add(timeout);
-    let bell = Arc::new(Bell::default());
-    let waker = Waker::from(Arc::clone(&bell));
+    let thread = Arc::new(ThreadWaker::default());
+    let waker = Waker::from(Arc::clone(&thread));
     let mut cx = Context::from_waker(&waker);
     loop {
         if let Poll::Ready(output) = work.as_mut().poll(&mut cx) {
             return Some(output);
         }
-        if !bell.wait(until) {
+        if !thread.wait(until) {
             return None;
         }
     }
 }
 
+/// Wakes the thread that waits.
 #[derive(Default)]
-struct Bell {
-    rung: Mutex<bool>,
-    heard: Condvar,
+struct ThreadWaker {
+    is_woken: Mutex<bool>,
+    woken: Condvar,
 }
 
-impl Bell {
+impl ThreadWaker {
     /// False when the time is up first.
     fn wait(&self, until: Option<Instant>) -> bool {
-        let mut rung = self.rung.lock().unwrap_or_else(PoisonError::into_inner);
-        while !*rung {
+        let mut is_woken = self.is_woken.lock().unwrap_or_else(PoisonError::into_inner);
+        while !*is_woken {
             let left = until.map(|until| until.saturating_duration_since(Instant::now()));
-            rung = match left {
+            is_woken = match left {
                 Some(left) if left.is_zero() => return false,
                 Some(left) => {
-                    self.heard.wait_timeout(rung, left).unwrap_or_else(PoisonError::into_inner).0
+                    self.woken
+                        .wait_timeout(is_woken, left)
+                        .unwrap_or_else(PoisonError::into_inner)
+                        .0
                 }
-                None => self.heard.wait(rung).unwrap_or_else(PoisonError::into_inner),
+                None => self.woken.wait(is_woken).unwrap_or_else(PoisonError::into_inner),
             };
         }
-        *rung = false;
+        *is_woken = false;
         true
     }
 }
 
-impl Wake for Bell {
+impl Wake for ThreadWaker {
     fn wake(self: Arc<Self>) {
         self.wake_by_ref();
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        *self.rung.lock().unwrap_or_else(PoisonError::into_inner) = true;
-        self.heard.notify_one();
+        *self.is_woken.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        self.woken.notify_one();
     }
 }
 

@@ -11,13 +11,13 @@ use crate::outcome::FailureKind;
 #[derive(Debug, Default)]
 pub struct EndpointCells {
     durations: Histogram,
-    /// By [`Fate`], but for the good ones: those are what the others leave.
-    fates: [Cell; 4],
+    /// By [`ResultLabel`], but for the good ones: those are what the others leave.
+    results: [Cell; 4],
 }
 
-/// How an attempt ended, as it is counted of its endpoint.
+/// The label `result` of an endpoint's attempts: how one ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fate {
+pub enum ResultLabel {
     /// An answer of 4xx.
     ClientError,
     /// An answer of 5xx.
@@ -30,7 +30,7 @@ pub enum Fate {
     Good,
 }
 
-impl Fate {
+impl ResultLabel {
     /// Of an answer.
     #[must_use]
     #[inline]
@@ -73,9 +73,9 @@ impl Fate {
 impl EndpointCells {
     /// An attempt has ended; by a thread that is `alone` with the cells or not.
     #[inline]
-    pub fn record(&self, fate: Fate, elapsed: Duration, alone: bool) {
+    pub fn record(&self, result: ResultLabel, elapsed: Duration, alone: bool) {
         self.durations.record(elapsed, alone);
-        if let Some(cell) = self.fates.get(fate as usize) {
+        if let Some(cell) = self.results.get(result as usize) {
             cell.add_as(1, alone);
         }
     }
@@ -83,8 +83,8 @@ impl EndpointCells {
     /// What was counted so far.
     #[must_use]
     pub fn read(&self) -> EndpointCounts {
-        let fates = std::array::from_fn(|index| self.fates[index].get());
-        EndpointCounts { durations: self.durations.read(), fates }
+        let results = std::array::from_fn(|index| self.results[index].get());
+        EndpointCounts { durations: self.durations.read(), results }
     }
 }
 
@@ -93,24 +93,24 @@ impl EndpointCells {
 pub struct EndpointCounts {
     /// How long its attempts took.
     pub durations: Distribution,
-    fates: [u64; 4],
+    results: [u64; 4],
 }
 
 impl EndpointCounts {
     /// Takes in what other cells held.
     pub fn merge(&mut self, other: &Self) {
         self.durations.merge(&other.durations);
-        for (own, others) in self.fates.iter_mut().zip(other.fates) {
+        for (own, others) in self.results.iter_mut().zip(other.results) {
             *own += others;
         }
     }
 
     /// How many attempts ended so.
     #[must_use]
-    pub fn of(&self, fate: Fate) -> u64 {
-        let bad: u64 = self.fates.iter().sum();
+    pub fn of(&self, result: ResultLabel) -> u64 {
+        let bad: u64 = self.results.iter().sum();
         let good = || self.durations.count().saturating_sub(bad);
-        self.fates.get(fate as usize).copied().unwrap_or_else(good)
+        self.results.get(result as usize).copied().unwrap_or_else(good)
     }
 }
 
@@ -122,13 +122,13 @@ mod tests {
     fn fates_add_up_to_all_attempts() {
         let cells = EndpointCells::default();
         for status in [200, 204, 404, 503] {
-            cells.record(Fate::answered(status), Duration::from_millis(1), true);
+            cells.record(ResultLabel::answered(status), Duration::from_millis(1), true);
         }
         for kind in [FailureKind::Connect, FailureKind::Cancelled] {
-            cells.record(Fate::failed(kind), Duration::from_millis(1), true);
+            cells.record(ResultLabel::failed(kind), Duration::from_millis(1), true);
         }
         let read = cells.read();
-        assert_eq!(Fate::ALL.map(|fate| read.of(fate)), [1, 1, 1, 1, 2]);
+        assert_eq!(ResultLabel::ALL.map(|result| read.of(result)), [1, 1, 1, 1, 2]);
         assert_eq!(read.durations.count(), 6);
         assert_eq!(size_of::<EndpointCells>(), 160);
     }

@@ -21,7 +21,7 @@ pub use cell::Cell;
 pub use client_cells::{ClientCells, Totals};
 pub use cluster_cells::{ClusterCells, ClusterCounter};
 pub use counter::{CloseReason, Counter};
-pub use endpoint_cells::{EndpointCells, EndpointCounts, Fate};
+pub use endpoint_cells::{EndpointCells, EndpointCounts, ResultLabel};
 pub use histogram::{BOUNDS, Distribution, Histogram};
 pub use key::Key;
 pub use snapshot::{Family, MetricKind, Sample, Snapshot, Value};

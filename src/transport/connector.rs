@@ -11,7 +11,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::dial::{Dialler, UNTOLD};
 use super::http1::direct::DirectConfig;
-use super::tls::Offer;
+use super::tls::AlpnProtocols;
 use super::traffic::Traffic;
 use super::wire::Stream;
 use crate::endpoint::Endpoint;
@@ -31,14 +31,14 @@ impl Connector {
         Self { config }
     }
 
-    /// Connects to `endpoint` within `limit`, TLS included, which offers the protocols of `offer`.
+    /// Connects to `endpoint` within `limit`, TLS included, which offers the protocols of `alpn`.
     ///
     /// # Errors
     /// Its name could not be resolved, it could not be reached, or the handshake failed.
     pub async fn connect(
         &self,
         endpoint: &Endpoint,
-        offer: Offer,
+        alpn: AlpnProtocols,
         limit: Duration,
     ) -> Result<Connection, Failure> {
         let (config, traffic) = (&*self.config, Traffic::default());
@@ -46,7 +46,7 @@ impl Connector {
         let dialler = Dialler {
             endpoint,
             config,
-            offer,
+            alpn,
             met: &[],
             traffic: traffic.clone(),
             limit,

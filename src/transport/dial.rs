@@ -23,7 +23,7 @@ use crate::statistics::Counter;
 use super::failure::{Stage, cause_of, io_cause};
 use super::http1::direct::DirectConfig;
 use super::socket_options::SocketOptions;
-use super::tls::{Offer, Tls};
+use super::tls::{AlpnProtocols, Tls};
 use super::traffic::Traffic;
 use super::wire::{Socket, Stream, Wire};
 
@@ -31,7 +31,7 @@ use super::wire::{Socket, Stream, Wire};
 pub(super) struct Dialler<'a> {
     pub(super) endpoint: &'a Endpoint,
     pub(super) config: &'a DirectConfig,
-    pub(super) offer: Offer,
+    pub(super) alpn: AlpnProtocols,
     /// The addresses to begin with only where there is no other.
     pub(super) met: &'a [SocketAddr],
     /// What goes through the connection is counted here.
@@ -111,10 +111,10 @@ impl Dialler<'_> {
         if let Some(address) = address.filter(|address| Some(*address) != first) {
             endpoint.address_is_needed(address, Instant::now());
         }
-        let greeting = address.map(|address| Greeting::new(endpoint, address));
+        let guard = address.map(|address| HandshakeGuard::new(endpoint, address));
         let stream = self.greet(socket).await;
         if stream.is_ok() {
-            greeting.into_iter().for_each(Greeting::succeeds);
+            guard.into_iter().for_each(HandshakeGuard::succeeds);
         }
         stream
     }
@@ -132,7 +132,7 @@ impl Dialler<'_> {
             Scheme::Https => {
                 (self.enter)(Phase::Tls);
                 let mut handshake =
-                    pin!(handshake(self.endpoint, &self.config.tls, self.offer, wire));
+                    pin!(handshake(self.endpoint, &self.config.tls, self.alpn, wire));
                 poll_fn(|cx| {
                     self.traffic.begin_turn();
                     handshake.as_mut().poll(cx)
@@ -143,30 +143,30 @@ impl Dialler<'_> {
     }
 }
 
-/// A handshake with an address, or what a plain connection has instead. Dropped before it succeeds, it has failed or was
-/// given up.
-struct Greeting<'a> {
+/// Notes how a handshake with an address ends, or what a plain connection has instead. Dropped before it succeeds, it has
+/// failed or was given up.
+struct HandshakeGuard<'a> {
     endpoint: &'a Endpoint,
     address: SocketAddr,
     begun: Instant,
 }
 
-impl<'a> Greeting<'a> {
+impl<'a> HandshakeGuard<'a> {
     fn new(endpoint: &'a Endpoint, address: SocketAddr) -> Self {
         let begun = Instant::now();
-        endpoint.address_greeted(address, begun);
+        endpoint.address_handshake_began(address, begun);
         Self { endpoint, address, begun }
     }
 
     fn succeeds(self) {
-        self.endpoint.address_greeted_back(self.address, Instant::now());
+        self.endpoint.address_handshake_succeeded(self.address, Instant::now());
         std::mem::forget(self);
     }
 }
 
-impl Drop for Greeting<'_> {
+impl Drop for HandshakeGuard<'_> {
     fn drop(&mut self) {
-        self.endpoint.address_not_greeted_back(self.address, self.begun, Instant::now());
+        self.endpoint.address_handshake_failed(self.address, self.begun, Instant::now());
     }
 }
 
@@ -212,11 +212,11 @@ fn scoped(address: &str, port: u16) -> Option<Result<SocketAddr, Failure>> {
 async fn handshake(
     endpoint: &Endpoint,
     tls: &Tls,
-    offer: Offer,
+    alpn: AlpnProtocols,
     wire: Wire,
 ) -> Result<Stream, Failure> {
     let unsent = |detail: String| Failure::unsent(FailureKind::Tls, detail);
-    let config = tls.client_config(offer).map_err(unsent)?;
+    let config = tls.client_config(alpn).map_err(unsent)?;
     let name = ServerName::try_from(endpoint.server_name().to_owned())
         .map_err(|_| unsent(format!("{} is no name for tls", endpoint.server_name())))?;
     let stream = TlsConnector::from(config).connect(name, wire).await;
@@ -424,7 +424,7 @@ mod tests {
         let dialler = Dialler {
             endpoint: &endpoint,
             config: &config,
-            offer: Offer::Http1,
+            alpn: AlpnProtocols::Http1,
             met: &[],
             traffic: Traffic::default(),
             limit: Duration::from_millis(50),

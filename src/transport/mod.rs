@@ -5,6 +5,7 @@
 //! kept connection found closed before it took any byte is replaced by a fresh one.
 
 mod cause;
+mod connection_stats;
 mod connector;
 mod content;
 mod dial;
@@ -15,7 +16,6 @@ mod failure;
 mod frame;
 mod http1;
 mod http2;
-mod life;
 mod progress;
 mod proxy;
 mod request;
@@ -38,19 +38,19 @@ use std::time::{Duration, Instant};
 use ::http::{HeaderMap, Method, StatusCode};
 use bytes::Bytes;
 
+use crate::body_source::BodyReader;
 use crate::endpoint::Endpoint;
 use crate::outcome::{Failure, FailureKind};
-use crate::runtime::made::Made;
-use crate::source::BodyReader;
+use crate::runtime::racy_lazy::RacyLazy;
 
 pub use crate::transport::connector::{Connection, Connector};
-pub use crate::transport::content::{Live, PollInto};
+pub use crate::transport::content::{PollInto, StreamedBody};
 pub use crate::transport::dns::{
     LookupError, NameConfig, NameServers, NameService, RecordKind, Records, Resolver,
     ServiceRecord, Unanswered, resolver,
 };
 pub use crate::transport::http1::direct::{Direct, DirectConfig};
-pub use crate::transport::http1::siblings::Siblings;
+pub use crate::transport::http1::shard_pools::ShardPools;
 #[cfg(not(feature = "http2"))]
 pub(crate) use crate::transport::http2::multiplexed::Multiplexed;
 #[cfg(feature = "http2")]
@@ -61,7 +61,7 @@ pub use crate::transport::trace::{WireEvent, WireKind, WireTrace};
 
 pub(crate) use crate::transport::proxy::{Http, HttpConfig, Proxies};
 pub use crate::transport::socket_options::{Overrides, SocketOptions};
-pub use crate::transport::tls::{CertificateFiles, KeyLogSink, Offer, Tls, TlsConfig};
+pub use crate::transport::tls::{AlpnProtocols, CertificateFiles, KeyLogSink, Tls, TlsConfig};
 
 /// Parsers of peers' bytes, for fuzz/.
 #[cfg(fuzzing)]
@@ -113,7 +113,7 @@ impl<'a> Exchange<'a> {
         max_body: usize,
         progress: &'a Progress,
     ) -> Self {
-        static NO_HEADERS: Made<HeaderMap> = Made::by(HeaderMap::new);
+        static NO_HEADERS: RacyLazy<HeaderMap> = RacyLazy::new(HeaderMap::new);
         static NO_BODY: Bytes = Bytes::new();
         Self {
             endpoint,
@@ -202,7 +202,7 @@ pub struct Answer {
     /// The decoded body; empty where it is still to come.
     pub body: Bytes,
     /// The body that is read piece by piece.
-    pub live: Option<Box<Live>>,
+    pub live: Option<Box<StreamedBody>>,
     /// The URL to which redirects led, where any were followed.
     pub moved_to: Option<Arc<str>>,
 }

@@ -11,10 +11,10 @@ use http::header::{
 use http::{Method, Request, Uri, uri};
 use http_body::{Body, Frame, SizeHint};
 
+use crate::body_source::{AttemptBody, BodySourceFailure};
 use crate::endpoint::Scheme;
 use crate::outcome::{Failure, FailureKind};
 use crate::request::is_authority;
-use crate::source::{AttemptBody, SourceFailure};
 
 use super::Exchange;
 use super::content::{ASKED, Reading};
@@ -150,7 +150,8 @@ impl RequestBody {
             return Ok(Self::Held(exchange.body.clone()));
         };
         let reader = draw.reader();
-        let failed = |fault: SourceFailure| Failure::unsent(FailureKind::Source, fault.to_string());
+        let failed =
+            |fault: BodySourceFailure| Failure::unsent(FailureKind::Source, fault.to_string());
         reader.map(Self::Drawn).map_err(failed)
     }
 
@@ -172,7 +173,7 @@ impl RequestBody {
         &mut self,
         cx: &mut Context<'_>,
         most: usize,
-    ) -> Poll<Option<Result<Bytes, SourceFailure>>> {
+    ) -> Poll<Option<Result<Bytes, BodySourceFailure>>> {
         match self {
             Self::Held(left) if left.is_empty() => Poll::Ready(None),
             Self::Held(left) => Poll::Ready(Some(Ok(left.split_to(left.len().min(most))))),
@@ -190,12 +191,12 @@ impl RequestBody {
 
 impl Body for RequestBody {
     type Data = Bytes;
-    type Error = SourceFailure;
+    type Error = BodySourceFailure;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, SourceFailure>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, BodySourceFailure>>> {
         let piece = ready!(self.poll_piece(cx, HELD_PIECE));
         Poll::Ready(piece.map(|piece| piece.map(Frame::data)))
     }

@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
+use super::connection_stats::ConnectionStats;
 use super::http1::fault::AnswerFault;
-use super::life::Life;
 use super::trace::{Tap, WireTrace};
 use crate::phase::{ConnectionInfo, Ends, Protocol};
 use crate::statistics::{CloseReason, Stripe};
@@ -30,8 +30,8 @@ struct Counts {
     turn: AtomicUsize,
     /// Bytes that have been read since something came of them.
     idle: AtomicUsize,
-    /// The connection's life, once it stands.
-    life: OnceLock<Life>,
+    /// What is counted of the connection, once it stands.
+    stats: OnceLock<ConnectionStats>,
     /// Listens where the host wants a trace.
     tap: OnceLock<Tap>,
 }
@@ -39,7 +39,7 @@ struct Counts {
 impl Traffic {
     /// The connection stands: it and its bytes are counted on `stripe` from here on.
     pub(super) fn opened(&self, stripe: &Arc<Stripe>, ends: Ends) {
-        let _ = self.0.life.set(Life::new(stripe, ends));
+        let _ = self.0.stats.set(ConnectionStats::new(stripe, ends));
     }
 
     /// What goes over the connection is told, from here on.
@@ -58,49 +58,49 @@ impl Traffic {
 
     /// The connection as it is told of an exchange that it carries.
     pub(super) fn info(&self, protocol: Protocol, reused: bool) -> Option<ConnectionInfo> {
-        let ends = Arc::clone(self.0.life.get()?.ends());
+        let ends = Arc::clone(self.0.stats.get()?.ends());
         Some(ConnectionInfo { ends, protocol, reused })
     }
 
     /// The address that the connection leads to; none of a unix socket.
     pub(super) fn remote(&self) -> Option<SocketAddr> {
-        self.0.life.get()?.ends().remote
+        self.0.stats.get()?.ends().remote
     }
 
     /// The connection is kept for the next exchange.
-    pub(super) fn rests(&self) {
-        self.0.life.get().into_iter().for_each(Life::rests);
+    pub(super) fn becomes_idle(&self) {
+        self.0.stats.get().into_iter().for_each(ConnectionStats::becomes_idle);
     }
 
     /// The connection is used again.
     pub(super) fn is_used_again(&self) {
-        self.0.life.get().into_iter().for_each(Life::is_used_again);
+        self.0.stats.get().into_iter().for_each(ConnectionStats::is_used_again);
     }
 
     /// Of a connection that exchanges share, the last one has ended.
     pub(super) fn is_shared_by_none(&self) {
-        self.0.life.get().into_iter().for_each(Life::is_shared_by_none);
+        self.0.stats.get().into_iter().for_each(ConnectionStats::is_shared_by_none);
     }
 
     /// One more exchange shares the connection with others.
     pub(super) fn is_shared(&self) {
-        self.0.life.get().into_iter().for_each(Life::is_shared);
+        self.0.stats.get().into_iter().for_each(ConnectionStats::is_shared);
     }
 
     /// The connection is about to be closed, and why.
     pub(super) fn closes(&self, reason: CloseReason) {
-        self.0.life.get().into_iter().for_each(|life| life.closes(reason));
+        self.0.stats.get().into_iter().for_each(|stats| stats.closes(reason));
     }
 
     /// Whether threads beside the one of its transport poll the connection.
     pub(super) fn is_read_on_any_thread(&self, on_any: bool) {
-        self.0.life.get().into_iter().for_each(|life| life.is_read_on_any_thread(on_any));
+        self.0.stats.get().into_iter().for_each(|stats| stats.is_read_on_any_thread(on_any));
     }
 
     /// Bytes that the socket took.
     pub(super) fn note_written(&self, count: usize) {
         self.0.written.fetch_add(count as u64, Ordering::Relaxed);
-        self.0.life.get().into_iter().for_each(|life| life.sent(count));
+        self.0.stats.get().into_iter().for_each(|stats| stats.sent(count));
     }
 
     /// Bytes that the socket has taken since the connection stands.
@@ -177,14 +177,14 @@ impl Traffic {
         // One thread at a time polls a connection, so that no other one counts meanwhile.
         let idle = self.0.idle.load(Ordering::Relaxed);
         self.0.idle.store(idle.saturating_add(count), Ordering::Relaxed);
-        self.0.life.get().into_iter().for_each(|life| life.received(count));
+        self.0.stats.get().into_iter().for_each(|stats| stats.received(count));
         let turn = self.0.turn.load(Ordering::Relaxed);
         if turn >= FIRST_OF_TURN {
             self.0.turn.store(turn.saturating_add(count), Ordering::Relaxed);
         }
     }
 
-    /// The next read asks the socket itself, not what the runtime knows of it: while a connection rested
+    /// The next read asks the socket itself, not what the runtime knows of it: while a connection was idle
     /// nobody drove the runtime, and the peer may have closed.
     pub(super) fn ask_socket(&self) {
         self.asks_again();

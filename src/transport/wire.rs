@@ -389,7 +389,7 @@ impl AsyncWrite for Stream {
     }
 }
 
-/// How much a look at a rested socket reads at most; what is not read needs not be cleared first.
+/// How much a look at an idle socket reads at most; what is not read needs not be cleared first.
 const LOOK: usize = 1024;
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::ffi::{c_char, c_void};
 use std::ptr;
 
-use ahoy::ffi::call::attempt_ahead::*;
+use ahoy::ffi::call::attempt_request::*;
 use ahoy::ffi::call::repetition::*;
 use ahoy::ffi::call::request::*;
 use ahoy::ffi::call::response::ahoy_response;

@@ -41,7 +41,7 @@ enum Event {
 }
 
 #[derive(Clone, Copy, Debug)]
-enum Ended {
+enum SessionEnd {
     Expired,
     Failed,
     Refused,
@@ -104,7 +104,9 @@ impl Follower<'_> {
             Event::Connect => self.connect(),
             Event::Turn if self.is_open => self.meet(SILENCE),
             Event::Beat(session) if self.is_open && session == self.session => self.beat(),
-            Event::Quiet(words) if self.is_open && words == self.words => self.end(Ended::Failed),
+            Event::Quiet(words) if self.is_open && words == self.words => {
+                self.end(SessionEnd::Failed)
+            }
             Event::Turn | Event::Beat(_) | Event::Quiet(_) | Event::Due => {}
         }
     }
@@ -122,12 +124,12 @@ impl Follower<'_> {
         match self.registry.mode(now) {
             Mode::Well => self.tell(Some(self.registry.list(now))),
             Mode::Empty => self.tell(None),
-            Mode::Down => self.end(Ended::Failed),
+            Mode::Down => self.end(SessionEnd::Failed),
             Mode::Silent => self.queue.plan(now + patience, Event::Quiet(self.words)),
-            Mode::Refuses => self.end(Ended::Refused),
+            Mode::Refuses => self.end(SessionEnd::Refused),
             Mode::Expires => {
                 self.tell(Some(self.registry.list(now)));
-                self.end(Ended::Expired);
+                self.end(SessionEnd::Expired);
             }
         }
     }
@@ -151,16 +153,16 @@ impl Follower<'_> {
         }
     }
 
-    fn end(&mut self, ended: Ended) {
+    fn end(&mut self, ended: SessionEnd) {
         self.is_open = false;
         self.lists.interrupt();
         if let Some(at) = self.told_at.take() {
             self.backoff.lasted(self.now().duration_since(self.clock.at(at)));
         }
         let pause = match ended {
-            Ended::Expired => self.backoff.after_expiry(self.now()),
-            Ended::Failed => self.backoff.after_failure(&mut self.draws),
-            Ended::Refused => self.backoff.after_refusal(&mut self.draws),
+            SessionEnd::Expired => self.backoff.after_expiry(self.now()),
+            SessionEnd::Failed => self.backoff.after_failure(&mut self.draws),
+            SessionEnd::Refused => self.backoff.after_refusal(&mut self.draws),
         };
         self.queue.plan(self.queue.now() + nanos(pause), Event::Connect);
     }

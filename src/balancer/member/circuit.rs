@@ -3,13 +3,14 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::{Kept, Member, Out};
+use super::{Member, MemberState, OutReason};
 use crate::balancer::observe::history::History;
 use crate::endpoint::Endpoint;
 use crate::event::{EndpointChange, OpenedBy};
 use crate::outcome::{Transition, Verdict};
 use crate::policy::{
-    AlreadyThere, AttemptOutcome, Breaker, CircuitState, Evidence, Permit, Rejected, Settled,
+    AlreadyInState, AttemptOutcome, Breaker, CircuitState, NotPermitted, Observation, Permit,
+    Settled,
 };
 use crate::runtime::entropy;
 
@@ -56,7 +57,8 @@ impl Member {
     /// When it may be probed before its wait is over, where no endpoint has taken calls for `age` and its circuit alone
     /// stands in the way.
     pub(crate) fn early_probe_at(&self, age: Duration) -> Option<Instant> {
-        let is_out = [Out::Departed, Out::Drained, Out::Ejected, Out::Unhealthy];
+        let is_out =
+            [OutReason::Departed, OutReason::Drained, OutReason::Ejected, OutReason::Unhealthy];
         match is_out.into_iter().any(|out| self.has(out)) {
             true => None,
             false => self.lock().breaker()?.early_probe_at(age),
@@ -70,34 +72,35 @@ impl Member {
 
     /// Asks to send once; none in `panic`, where its answers have opened the circuit, and what comes of it is
     /// not the circuit's.
-    pub(crate) fn acquire(&self, panic: bool, now: Instant) -> Result<Granted, Rejected> {
-        let mut kept = self.lock();
-        let was_open = kept.breaker().is_some_and(|it| it.state() == CircuitState::Open);
-        let permit = self.change_kept(&mut kept, |history| match history.breaker.acquire(now) {
-            Err(_) if panic && history.breaker.serves_in_panic() => Ok(None),
-            answer => answer.map(Some),
-        })?;
+    pub(crate) fn acquire(&self, panic: bool, now: Instant) -> Result<Granted, NotPermitted> {
+        let mut state = self.lock();
+        let was_open = state.breaker().is_some_and(|it| it.state() == CircuitState::Open);
+        let permit =
+            self.change_state(&mut state, |history| match history.breaker.acquire(now) {
+                Err(_) if panic && history.breaker.serves_in_panic() => Ok(None),
+                answer => answer.map(Some),
+            })?;
         let half_opened = was_open && permit.is_some();
-        Ok(Granted { endpoint: Arc::clone(&kept.endpoint), permit, half_opened })
+        Ok(Granted { endpoint: Arc::clone(&state.endpoint), permit, half_opened })
     }
 
     /// Takes in how an attempt ended, which is `counted` unless it was before.
     pub(crate) fn settle(
         &self,
         permit: Permit,
-        evidence: &Evidence,
+        observation: &Observation,
         counted: Option<&AttemptOutcome>,
         now: Instant,
     ) -> Settled {
         let settle = |history: &mut History| {
             let before = history.breaker.state();
-            self.count_in(history, evidence, counted, now);
+            self.count_in(history, observation, counted, now);
             let settled =
-                entropy::with_rng(|rng| history.breaker.settle(permit, evidence, now, rng));
-            history.note(settled.transition, before, evidence);
+                entropy::with_rng(|rng| history.breaker.settle(permit, observation, now, rng));
+            history.note(settled.transition, before, observation);
             settled
         };
-        let settled = self.change_kept(&mut self.lock(), settle);
+        let settled = self.change_state(&mut self.lock(), settle);
         if settled.transition == Some(Transition::Closed) {
             self.hot().closed(self.slot());
             self.warm_up(true, now);
@@ -105,20 +108,20 @@ impl Member {
         settled
     }
 
-    pub(crate) fn trip(&self, evidence: &Evidence, now: Instant) -> Option<Transition> {
+    pub(crate) fn trip(&self, observation: &Observation, now: Instant) -> Option<Transition> {
         let trip = |history: &mut History| {
             let before = history.breaker.state();
-            let transition = entropy::with_rng(|rng| history.breaker.trip(evidence, now, rng));
-            history.note(transition, before, evidence);
+            let transition = entropy::with_rng(|rng| history.breaker.trip(observation, now, rng));
+            history.note(transition, before, observation);
             transition
         };
-        self.change_kept(&mut self.lock(), trip)
+        self.change_state(&mut self.lock(), trip)
     }
 
     /// Counts an attempt that does not settle here and now: it told nothing of the circuit, or its body goes on.
-    pub(crate) fn count(&self, evidence: &Evidence, outcome: &AttemptOutcome, now: Instant) {
-        self.change_kept(&mut self.lock(), |history| {
-            self.count_in(history, evidence, Some(outcome), now);
+    pub(crate) fn count(&self, observation: &Observation, outcome: &AttemptOutcome, now: Instant) {
+        self.change_state(&mut self.lock(), |history| {
+            self.count_in(history, observation, Some(outcome), now);
         });
     }
 
@@ -126,13 +129,13 @@ impl Member {
     fn count_in(
         &self,
         history: &mut History,
-        evidence: &Evidence,
+        observation: &Observation,
         outcome: Option<&AttemptOutcome>,
         now: Instant,
     ) {
         let Some(outcome) = outcome else { return };
-        history.count(outcome, evidence.elapsed, &self.cluster().shown);
-        if !matches!(evidence.verdict, Verdict::Success | Verdict::Neutral) {
+        history.count(outcome, observation.elapsed, &self.cluster().series_limit);
+        if !matches!(observation.verdict, Verdict::Success | Verdict::Neutral) {
             history.last_failure = Some((now, *outcome));
         }
     }
@@ -149,9 +152,9 @@ impl Member {
 
     /// Tells what an attempt did to its circuit, where that is news.
     pub(crate) fn tell_circuit(&self, transition: Transition, from_half_open: bool, now: Instant) {
-        let (is_news, by) = self.change_kept(&mut self.lock(), |history| {
+        let (is_news, by) = self.change_state(&mut self.lock(), |history| {
             let by = history.opened_by.unwrap_or(OpenedBy::Answers);
-            (history.news.is_told(transition, by, now), by)
+            (history.event_filter.is_told(transition, by, now), by)
         });
         if !is_news {
             return;
@@ -171,8 +174,8 @@ impl Member {
     ///
     /// # Errors
     /// It is open already.
-    pub fn force_open(&self) -> Result<(), AlreadyThere> {
-        let from_half_open = self.change_kept(&mut self.lock(), |history| {
+    pub fn force_open(&self) -> Result<(), AlreadyInState> {
+        let from_half_open = self.change_state(&mut self.lock(), |history| {
             let before = history.breaker.state();
             history.breaker.force_open()?;
             history.opened_by = Some(OpenedBy::Hand);
@@ -187,7 +190,7 @@ impl Member {
     ///
     /// # Errors
     /// It is closed already.
-    pub fn force_close(&self, now: Instant) -> Result<(), AlreadyThere> {
+    pub fn force_close(&self, now: Instant) -> Result<(), AlreadyInState> {
         self.change(|breaker| breaker.force_close(now))?;
         self.tell(EndpointChange::CircuitClosed);
         self.warm_up(true, now);
@@ -198,7 +201,7 @@ impl Member {
     ///
     /// # Errors
     /// It does so already.
-    pub fn disable(&self) -> Result<(), AlreadyThere> {
+    pub fn disable(&self) -> Result<(), AlreadyInState> {
         let before = self.change(|breaker| {
             let before = breaker.state();
             breaker.disable().map(|()| before)
@@ -225,12 +228,16 @@ impl Member {
 
     /// Changes the circuit and shows the change.
     fn change<R>(&self, change: impl FnOnce(&mut Breaker) -> R) -> R {
-        self.change_kept(&mut self.lock(), |history| change(&mut history.breaker))
+        self.change_state(&mut self.lock(), |history| change(&mut history.breaker))
     }
 
-    fn change_kept<R>(&self, kept: &mut Kept, change: impl FnOnce(&mut History) -> R) -> R {
+    fn change_state<R>(
+        &self,
+        state: &mut MemberState,
+        change: impl FnOnce(&mut History) -> R,
+    ) -> R {
         let new = || History::new(&self.latest().hot().shared().breaker);
-        let history = kept.history.get_or_insert_with(new);
+        let history = state.history.get_or_insert_with(new);
         let before = history.breaker.state();
         let result = change(history);
         // A new circuit is closed, as it was shown to be.

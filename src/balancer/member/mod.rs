@@ -13,7 +13,7 @@ use super::hot_state::HotState;
 use super::locality_state::LocalityState;
 use super::member_stats::MemberStats;
 use super::observe::history::History;
-use super::subset::Fitness;
+use super::subset::HostHealth;
 use crate::endpoint::{Endpoint, Host, Identity};
 use crate::event::{EjectedBy, EndpointChange};
 use crate::policy::{Breaker, CircuitState};
@@ -26,10 +26,10 @@ use crate::policy::{Breaker, CircuitState};
 #[derive(Debug)]
 pub struct Member {
     /// Behind a lock that is held for a few instructions, never across a wait or a callback.
-    kept: Mutex<Kept>,
+    state: Mutex<MemberState>,
     run: Arc<Run>,
     slot: u32,
-    /// Why it is not simply in rotation, whatever its circuit says: a bit for each [`Out`].
+    /// Why it is not simply in rotation, whatever its circuit says: a bit for each [`OutReason`].
     out: AtomicU8,
     /// The last list that it stood in; only updates look at it, and one runs at a time.
     list: AtomicU8,
@@ -66,13 +66,13 @@ impl Run {
 
 /// What an attempt needs both of, so that it takes one lock for them.
 #[derive(Debug)]
-struct Kept {
+struct MemberState {
     endpoint: Arc<Endpoint>,
     /// None before the first attempt: its circuit is closed, and nothing is counted.
     history: Option<Box<History>>,
 }
 
-impl Kept {
+impl MemberState {
     fn breaker(&self) -> Option<&Breaker> {
         self.history.as_ref().map(|history| &history.breaker)
     }
@@ -81,7 +81,7 @@ impl Kept {
 /// A reason not to be simply in rotation, beside an open circuit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
-pub(crate) enum Out {
+pub(crate) enum OutReason {
     /// No longer listed.
     Departed = 1,
     /// Joined or came back a short time ago.
@@ -97,20 +97,21 @@ pub(crate) enum Out {
 /// The reasons that go on in a balancer with these rules, a bit for each.
 fn stays_out_for(shared: &LocalityState) -> u8 {
     let rules = [
-        (true, Out::Drained),
-        (shared.warms_up, Out::Warming),
-        (shared.cluster.ejection.is_some(), Out::Ejected),
-        (shared.cluster.checks, Out::Unhealthy),
+        (true, OutReason::Drained),
+        (shared.warms_up, OutReason::Warming),
+        (shared.cluster.ejection.is_some(), OutReason::Ejected),
+        (shared.cluster.checks, OutReason::Unhealthy),
     ];
     rules.into_iter().filter(|(goes_on, _)| *goes_on).fold(0, |out, (_, reason)| out | reason as u8)
 }
 
 /// What keeps an endpoint out wherever it is listed.
-const OUT_BY_ITSELF: u8 = Out::Warming as u8 | Out::Ejected as u8 | Out::Unhealthy as u8;
+const OUT_BY_ITSELF: u8 =
+    OutReason::Warming as u8 | OutReason::Ejected as u8 | OutReason::Unhealthy as u8;
 
 /// Whether a member may be tried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Standing {
+pub(crate) enum Availability {
     /// It may.
     In,
     /// It may as a probe.
@@ -146,9 +147,9 @@ impl Member {
     /// A member that is in rotation, unless its weight is 0.
     pub(crate) fn new(endpoint: Endpoint, run: Arc<Run>, slot: u32) -> Self {
         run.hot.set_weight(slot as usize, endpoint.weight());
-        let drained = if endpoint.weight() == 0 { Out::Drained as u8 } else { 0 };
+        let drained = if endpoint.weight() == 0 { OutReason::Drained as u8 } else { 0 };
         let member = Self {
-            kept: Mutex::new(Kept { endpoint: Arc::new(endpoint), history: None }),
+            state: Mutex::new(MemberState { endpoint: Arc::new(endpoint), history: None }),
             run,
             slot,
             out: AtomicU8::new(drained),
@@ -161,14 +162,14 @@ impl Member {
     /// The endpoint of `before` in a balancer that takes over: with its circuit, which goes by the new rules, its counts
     /// and its connections. What attempts under way still do to `before` is done to this one.
     pub(crate) fn succeeding(before: &Self, run: Arc<Run>, slot: u32) -> Arc<Self> {
-        let mut kept = before.lock();
-        let (endpoint, mut history) = (Arc::clone(&kept.endpoint), kept.history.take());
+        let mut state = before.lock();
+        let (endpoint, mut history) = (Arc::clone(&state.endpoint), state.history.take());
         let shared = run.hot.shared();
         history.iter_mut().for_each(|it| it.breaker.go_by(Arc::clone(&shared.breaker)));
         let out = before.out.load(Ordering::Relaxed) & stays_out_for(shared);
         run.hot.set_weight(slot as usize, endpoint.weight());
         let member = Arc::new(Self {
-            kept: Mutex::new(Kept { endpoint, history }),
+            state: Mutex::new(MemberState { endpoint, history }),
             out: AtomicU8::new(out),
             list: AtomicU8::new(0),
             run,
@@ -177,10 +178,10 @@ impl Member {
         if let Some((own, old)) = member.stats().zip(before.stats()) {
             own.go_on_from(old);
         }
-        if member.has(Out::Ejected) {
+        if member.has(OutReason::Ejected) {
             member.cluster().note_ejected(true);
         }
-        member.publish(member.own_kept().breaker());
+        member.publish(member.own_state().breaker());
         // Under the lock: a thread that waits for it finds the successor.
         before.run.succeed(before.slot(), Arc::clone(&member));
         member
@@ -195,7 +196,7 @@ impl Member {
     /// endpoint may be another's by now.
     fn successor(&self) -> Option<&Self> {
         let successor = self.run.successor(self.slot())?;
-        (!self.has(Out::Departed)).then_some(successor)
+        (!self.has(OutReason::Departed)).then_some(successor)
     }
 
     /// Where it is.
@@ -244,18 +245,18 @@ impl Member {
     pub(crate) fn set_endpoint(&self, endpoint: Endpoint) {
         if endpoint.weight() > 0 {
             self.hot().set_weight(self.slot(), endpoint.weight());
-            self.set(Out::Drained, false);
+            self.set(OutReason::Drained, false);
         }
-        let mut kept = self.lock();
-        if !kept.endpoint.takes_weight_of(&endpoint) {
-            std::mem::replace(&mut kept.endpoint, Arc::new(endpoint)).depart();
+        let mut state = self.lock();
+        if !state.endpoint.takes_weight_of(&endpoint) {
+            std::mem::replace(&mut state.endpoint, Arc::new(endpoint)).depart();
         }
     }
 
     /// Its listed weight is 0: it gets nothing more.
     pub(crate) fn drain_by_weight(&self) {
         self.hot().set_weight(self.slot(), 0);
-        self.set(Out::Drained, true);
+        self.set(OutReason::Drained, true);
     }
 
     /// It left the list: attempts under way go on, and nothing new comes.
@@ -263,13 +264,13 @@ impl Member {
         let mut unchanged_meanwhile = self.lock();
         let history = unchanged_meanwhile.history.as_deref_mut();
         if history.is_some_and(History::join_rest) {
-            self.cluster().shown.give_back();
+            self.cluster().series_limit.give_back();
         }
         self.hot().show(self.slot(), false, false);
         self.hot().clear_overdue(self.slot());
-        let out = self.out.fetch_or(Out::Departed as u8, Ordering::Relaxed);
-        if out & Out::Ejected as u8 != 0 {
-            self.out.fetch_and(!(Out::Ejected as u8), Ordering::Relaxed);
+        let out = self.out.fetch_or(OutReason::Departed as u8, Ordering::Relaxed);
+        if out & OutReason::Ejected as u8 != 0 {
+            self.out.fetch_and(!(OutReason::Ejected as u8), Ordering::Relaxed);
             self.cluster().note_ejected(false);
         }
         unchanged_meanwhile.endpoint.depart();
@@ -285,7 +286,7 @@ impl Member {
             let out = before.out.load(Ordering::Relaxed) & OUT_BY_ITSELF;
             self.out.fetch_or(out, Ordering::Relaxed);
         }
-        if self.has(Out::Ejected) {
+        if self.has(OutReason::Ejected) {
             self.cluster().note_ejected(true);
         }
         self.publish(own.breaker());
@@ -295,35 +296,37 @@ impl Member {
     pub(crate) fn begin_warming(&self, now: Instant) {
         if let Some(stats) = self.stats() {
             stats.begin_warming(self.hot().shared().millis(now));
-            self.set(Out::Warming, true);
+            self.set(OutReason::Warming, true);
         }
     }
 
     /// It gets its full share again.
     pub(crate) fn end_warming(&self) {
-        self.set(Out::Warming, false);
+        self.set(OutReason::Warming, false);
     }
 
     /// Whether it may be tried now.
-    pub(crate) fn standing(&self, now: Instant) -> Standing {
-        if self.has(Out::Departed) || self.has(Out::Drained) {
-            return Standing::Out;
+    pub(crate) fn availability(&self, now: Instant) -> Availability {
+        if self.has(OutReason::Departed) || self.has(OutReason::Drained) {
+            return Availability::Out;
         }
         let probe = match self.lock().breaker() {
             Some(breaker) if breaker.admits(now) => ProbeDue::of(breaker, now),
-            Some(breaker) if breaker.serves_in_panic() => return Standing::Tripped,
-            Some(_) => return Standing::Out,
+            Some(breaker) if breaker.serves_in_panic() => return Availability::Tripped,
+            Some(_) => return Availability::Out,
             None => None,
         };
-        if self.has(Out::Ejected) || self.has(Out::Unhealthy) {
-            return Standing::Tripped;
+        if self.has(OutReason::Ejected) || self.has(OutReason::Unhealthy) {
+            return Availability::Tripped;
         }
         if let Some(due) = probe {
-            return Standing::Probe(due);
+            return Availability::Probe(due);
         }
-        match self.stats().filter(|_| self.has(Out::Warming)) {
-            Some(stats) => Standing::Warming(stats.warming_for(self.hot().shared().millis(now))),
-            None => Standing::In,
+        match self.stats().filter(|_| self.has(OutReason::Warming)) {
+            Some(stats) => {
+                Availability::Warming(stats.warming_for(self.hot().shared().millis(now)))
+            }
+            None => Availability::In,
         }
     }
 
@@ -337,7 +340,7 @@ impl Member {
     }
 
     fn ejected(&self, now: Instant) -> EndpointChange {
-        let ejection = self.stats().map(|stats| stats.upkeep().ejection);
+        let ejection = self.stats().map(|stats| stats.background_state().ejection);
         let until = ejection.and_then(|it| it.until()).unwrap_or(now);
         EndpointChange::Ejected {
             lasts: until.saturating_duration_since(now),
@@ -352,7 +355,7 @@ impl Member {
 
     /// An outlier, or one no longer. An endpoint that comes back warms up.
     pub(crate) fn set_ejected(&self, ejected: bool, now: Instant) {
-        if self.set(Out::Ejected, ejected) {
+        if self.set(OutReason::Ejected, ejected) {
             self.cluster().note_ejected(ejected);
             self.tell(if ejected { self.ejected(now) } else { EndpointChange::Returned });
             self.warm_up(!ejected, now);
@@ -361,9 +364,9 @@ impl Member {
 
     /// What its checks have shown. One that was out warms up; one that passes its first check was never out.
     pub(crate) fn set_unhealthy(&self, unhealthy: bool, now: Instant) {
-        if self.set(Out::Unhealthy, unhealthy) {
+        if self.set(OutReason::Unhealthy, unhealthy) {
             if let Some(stats) = self.stats() {
-                stats.upkeep().unhealthy_since = unhealthy.then_some(now);
+                stats.background_state().unhealthy_since = unhealthy.then_some(now);
             }
             use EndpointChange::{CheckFailed, CheckPassed};
             self.tell(if unhealthy { CheckFailed } else { CheckPassed });
@@ -377,28 +380,28 @@ impl Member {
         }
     }
 
-    pub(crate) fn has(&self, reason: Out) -> bool {
+    pub(crate) fn has(&self, reason: OutReason) -> bool {
         self.out.load(Ordering::Relaxed) & reason as u8 != 0
     }
 
     /// Whether that was a change.
-    fn set(&self, reason: Out, on: bool) -> bool {
-        let kept = self.lock();
+    fn set(&self, reason: OutReason, on: bool) -> bool {
+        let state = self.lock();
         let before = match on {
             true => self.out.fetch_or(reason as u8, Ordering::Relaxed),
             false => self.out.fetch_and(!(reason as u8), Ordering::Relaxed),
         };
-        self.publish(kept.breaker());
+        self.publish(state.breaker());
         (before & reason as u8 != 0) != on
     }
 
     /// Shows the picks whether they need to ask; under the lock, so that the last change is shown last. The
     /// slot of a departed endpoint may be another's by now.
     fn publish(&self, breaker: Option<&Breaker>) {
-        if !self.has(Out::Departed) {
+        if !self.has(OutReason::Departed) {
             let closed = breaker.is_none_or(|breaker| breaker.state() == CircuitState::Closed);
             let out = self.out.load(Ordering::Relaxed);
-            let well = closed && out & !(Out::Warming as u8) == 0;
+            let well = closed && out & !(OutReason::Warming as u8) == 0;
             self.hot().show(self.slot(), closed && out == 0, well);
         }
         if let Some(next) = self.successor() {
@@ -408,38 +411,40 @@ impl Member {
 
     /// What is kept, here or by the last that took over. Each attempt comes by twice, and is seldom of an older list.
     #[inline]
-    fn lock(&self) -> MutexGuard<'_, Kept> {
-        let kept = self.own_kept();
+    fn lock(&self) -> MutexGuard<'_, MemberState> {
+        let state = self.own_state();
         match self.successor() {
-            None => kept,
+            None => state,
             Some(next) => {
-                drop(kept);
+                drop(state);
                 next.lock_latest()
             }
         }
     }
 
     #[cold]
-    fn lock_latest(&self) -> MutexGuard<'_, Kept> {
+    fn lock_latest(&self) -> MutexGuard<'_, MemberState> {
         let mut member = self;
         loop {
-            let kept = member.own_kept();
-            let Some(next) = member.successor() else { return kept };
-            drop(kept);
+            let state = member.own_state();
+            let Some(next) = member.successor() else { return state };
+            drop(state);
             member = next;
         }
     }
 
-    fn own_kept(&self) -> MutexGuard<'_, Kept> {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    fn own_state(&self) -> MutexGuard<'_, MemberState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What it is to a subset. One that is due a probe is let through and is not well.
-    pub(crate) fn fitness(&self, now: Instant) -> Fitness {
-        match self.standing(now) {
-            Standing::In | Standing::Warming(_) if self.hot().is_late(self.slot()) => Fitness::Late,
-            Standing::In | Standing::Warming(_) => Fitness::Well,
-            Standing::Probe(_) | Standing::Tripped | Standing::Out => Fitness::Ill,
+    pub(crate) fn health(&self, now: Instant) -> HostHealth {
+        match self.availability(now) {
+            Availability::In | Availability::Warming(_) if self.hot().is_late(self.slot()) => {
+                HostHealth::Late
+            }
+            Availability::In | Availability::Warming(_) => HostHealth::Well,
+            Availability::Probe(_) | Availability::Tripped | Availability::Out => HostHealth::Ill,
         }
     }
 
@@ -467,10 +472,10 @@ impl Member {
 
     /// Whether it may be tried, in `panic` also where its answers speak against it.
     pub(crate) fn serves(&self, panic: bool, now: Instant) -> bool {
-        match self.standing(now) {
-            Standing::In | Standing::Probe(_) | Standing::Warming(_) => true,
-            Standing::Tripped => panic,
-            Standing::Out => false,
+        match self.availability(now) {
+            Availability::In | Availability::Probe(_) | Availability::Warming(_) => true,
+            Availability::Tripped => panic,
+            Availability::Out => false,
         }
     }
 
@@ -486,7 +491,7 @@ mod tests {
     use crate::balancer::locality_state::Rules;
     use crate::config::{Algorithm, BalancerConfig};
     use crate::outcome::Verdict;
-    use crate::policy::Evidence;
+    use crate::policy::Observation;
     use crate::runtime::clock::now as t0;
 
     fn member() -> Member {
@@ -501,11 +506,12 @@ mod tests {
 
     #[test]
     fn picks_see_a_circuit_open_and_close_and_nothing_in_between() {
-        let (member, evidence) = (member(), Evidence::new(Verdict::Unreachable, Duration::ZERO));
+        let (member, observation) =
+            (member(), Observation::new(Verdict::Unreachable, Duration::ZERO));
         for _ in 0..3 {
             let permit = member.acquire(false, t0()).unwrap().permit.unwrap();
             assert!(is_rotating(&member) && member.hot().shared().well() == 1);
-            let _ = member.settle(permit, &evidence, None, t0());
+            let _ = member.settle(permit, &observation, None, t0());
             assert!(!is_rotating(&member) && member.hot().shared().well() == 0);
             member.force_close(t0()).unwrap();
             assert!(is_rotating(&member) && member.hot().shared().well() == 1);
@@ -530,8 +536,8 @@ mod tests {
                         let Granted { endpoint, permit, .. } = member.acquire(false, t0()).unwrap();
                         assert!(endpoint.weight() >= last, "never the one before again");
                         last = endpoint.weight();
-                        let evidence = Evidence::new(Verdict::Success, Duration::ZERO);
-                        let _ = member.settle(permit.unwrap(), &evidence, None, t0());
+                        let observation = Observation::new(Verdict::Success, Duration::ZERO);
+                        let _ = member.settle(permit.unwrap(), &observation, None, t0());
                     }
                 });
             }

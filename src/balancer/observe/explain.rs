@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::status::{Reason, Status, Surroundings};
+use super::status::{Reason, Status, StatusContext};
 use crate::balancer::balancer::Balancer;
 use crate::balancer::cluster_state::ClusterState;
 use crate::balancer::member::Member;
@@ -19,32 +19,30 @@ impl Balancer {
 
     /// Shows `look` each endpoint and why it is available or not.
     pub(super) fn each_with_reason(&self, mut look: impl FnMut(&Arc<Member>, Reason)) {
-        self.each_with_surroundings(|member, surroundings| {
-            look(member, member.reason(surroundings))
-        });
+        self.each_with_context(|member, context| look(member, member.reason(context)));
     }
 
-    fn each_with_surroundings(&self, mut look: impl FnMut(&Arc<Member>, Surroundings)) {
+    fn each_with_context(&self, mut look: impl FnMut(&Arc<Member>, StatusContext)) {
         let snapshot = self.live().pick_state.load();
         let roster = &snapshot.roster;
         for (index, locality) in roster.localities.iter().enumerate() {
             let passed_over = snapshot.priority_load.passes_over(roster, self.config(), index);
-            let surroundings = Surroundings { passed_over, most: self.config().max_in_flight };
-            locality.slots.members().for_each(|member| look(member, surroundings));
+            let context = StatusContext { passed_over, most: self.config().max_in_flight };
+            locality.slots.members().for_each(|member| look(member, context));
         }
     }
 
     /// Why `member` is available or not.
     #[must_use]
     pub fn status_of(&self, member: &Arc<Member>) -> Status {
-        member.status(self.surroundings_of(member), clock::now())
+        member.status(self.context_of(member), clock::now())
     }
 
-    fn surroundings_of(&self, member: &Arc<Member>) -> Surroundings {
-        let mut found = Surroundings::default();
-        self.each_with_surroundings(|other, surroundings| {
+    fn context_of(&self, member: &Arc<Member>) -> StatusContext {
+        let mut found = StatusContext::default();
+        self.each_with_context(|other, context| {
             if Arc::ptr_eq(other, member) {
-                found = surroundings;
+                found = context;
             }
         });
         found
@@ -55,10 +53,10 @@ impl Balancer {
     pub fn explain(&self, most: usize) -> String {
         let now = clock::now();
         let (mut text, mut known) = (String::new(), 0);
-        self.each_with_surroundings(|member, surroundings| {
+        self.each_with_context(|member, context| {
             known += 1;
             if known <= most {
-                write_line(&mut text, member, surroundings, now);
+                write_line(&mut text, member, context, now);
             }
         });
         if known > most {
@@ -69,8 +67,8 @@ impl Balancer {
 }
 
 // Writing to a `String` does not fail.
-fn write_line(text: &mut String, member: &Arc<Member>, surroundings: Surroundings, now: Instant) {
-    let status = member.status(surroundings, now);
+fn write_line(text: &mut String, member: &Arc<Member>, context: StatusContext, now: Instant) {
+    let status = member.status(context, now);
     let _ = write!(text, "{}  {}", member.endpoint().url(), status.text);
     if let Some(in_flight) = status.in_flight {
         let _ = write!(text, "; {in_flight} in flight");

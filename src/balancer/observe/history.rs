@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::circuit_news::CircuitNews;
-use super::shown::Shown;
+use super::circuit_event_filter::CircuitEventFilter;
+use super::series_limit::SeriesLimit;
 use crate::event::OpenedBy;
 use crate::outcome::{Transition, Verdict};
-use crate::policy::{AttemptOutcome, Breaker, BreakerConfig, CircuitState, Evidence};
-use crate::statistics::{EndpointCells, EndpointCounts, Fate};
+use crate::policy::{AttemptOutcome, Breaker, BreakerConfig, CircuitState, Observation};
+use crate::statistics::{EndpointCells, EndpointCounts, ResultLabel};
 
 /// Made with the first attempt: an endpoint without any takes no memory for it.
 #[derive(Debug)]
@@ -19,7 +19,7 @@ pub(crate) struct History {
     pub(crate) last_failure: Option<(Instant, AttemptOutcome)>,
     /// What opened its circuit last.
     pub(crate) opened_by: Option<OpenedBy>,
-    pub(crate) news: CircuitNews,
+    pub(crate) event_filter: CircuitEventFilter,
 }
 
 /// Where attempts are counted.
@@ -34,11 +34,11 @@ enum Counted {
 }
 
 /// What opened a circuit that was in state `before`, where one attempt did.
-fn opened_by(evidence: &Evidence, before: CircuitState) -> OpenedBy {
-    match evidence.verdict {
+fn opened_by(observation: &Observation, before: CircuitState) -> OpenedBy {
+    match observation.verdict {
         Verdict::Unreachable => OpenedBy::Unreachable,
         _ if before == CircuitState::HalfOpen => OpenedBy::Probe,
-        _ if evidence.late => OpenedBy::Hang,
+        _ if observation.late => OpenedBy::Hang,
         _ => OpenedBy::Answers,
     }
 }
@@ -50,30 +50,35 @@ impl History {
             counted: Counted::Unseen,
             last_failure: None,
             opened_by: None,
-            news: CircuitNews::default(),
+            event_filter: CircuitEventFilter::default(),
         })
     }
 
     /// An attempt has ended.
     #[inline]
-    pub(crate) fn count(&mut self, outcome: &AttemptOutcome, elapsed: Duration, shown: &Shown) {
-        let fate = match *outcome {
+    pub(crate) fn count(
+        &mut self,
+        outcome: &AttemptOutcome,
+        elapsed: Duration,
+        series_limit: &SeriesLimit,
+    ) {
+        let result = match *outcome {
             AttemptOutcome::Answered { status } | AttemptOutcome::Judged { status, .. } => {
-                Fate::answered(status)
+                ResultLabel::answered(status)
             }
-            AttemptOutcome::Failed { kind, .. } => Fate::failed(kind),
+            AttemptOutcome::Failed { kind, .. } => ResultLabel::failed(kind),
         };
         if matches!(self.counted, Counted::Unseen) {
-            self.counted = match shown.grant() {
+            self.counted = match series_limit.grant() {
                 true => Counted::Own(Box::default(), 0),
                 false => Counted::Rest(0),
             };
         }
         match &mut self.counted {
-            Counted::Own(cells, _) => cells.record(fate, elapsed, true),
+            Counted::Own(cells, _) => cells.record(result, elapsed, true),
             Counted::Rest(count) => {
                 *count += 1;
-                shown.count_rest(fate, elapsed);
+                series_limit.count_rest(result, elapsed);
             }
             Counted::Unseen => {}
         }
@@ -84,10 +89,10 @@ impl History {
         &mut self,
         transition: Option<Transition>,
         before: CircuitState,
-        evidence: &Evidence,
+        observation: &Observation,
     ) {
         if let Some(Transition::Opened { .. }) = transition {
-            self.opened_by = Some(opened_by(evidence, before));
+            self.opened_by = Some(opened_by(observation, before));
         }
     }
 

@@ -7,10 +7,10 @@ use super::history::History;
 use super::status::Reason;
 use crate::balancer::balancer::Balancer;
 use crate::balancer::cluster_state::ClusterState;
-use crate::balancer::member::{Member, Out};
+use crate::balancer::member::{Member, OutReason};
 use crate::balancer::roster::Roster;
 use crate::policy::CircuitState;
-use crate::statistics::{EndpointCounts, Family, Fate, Sample, cluster_cells};
+use crate::statistics::{EndpointCounts, Family, ResultLabel, Sample, cluster_cells};
 
 type Labels = Vec<(&'static str, String)>;
 
@@ -81,8 +81,8 @@ impl Member {
     /// Counts it alone from here on. A departed one leaves its place to others.
     fn show_alone(&self) {
         self.with_history(|history| match history {
-            Some(history) if !self.has(Out::Departed) => history.leave_rest(),
-            _ => self.cluster().shown.give_back(),
+            Some(history) if !self.has(OutReason::Departed) => history.leave_rest(),
+            _ => self.cluster().series_limit.give_back(),
         });
     }
 
@@ -116,12 +116,12 @@ fn endpoints(roster: &Roster, cluster: &ClusterState) -> Vec<Family> {
     }
     let own = own.into_iter().map(|(labels, (counts, in_flight))| (labels, counts, in_flight));
     let mut shown: Vec<_> = own.collect();
-    let rest = cluster.shown.rest();
+    let rest = cluster.series_limit.rest();
     if rest.durations.count() > 0 {
         shown.push((vec![("server_address", "other".to_owned())], rest, None));
     }
     let durations = shown.iter().map(|(labels, counts, _)| (labels.clone(), counts.durations));
-    let fates = shown.iter().flat_map(|(labels, counts, _)| by_fate(labels, counts));
+    let results = shown.iter().flat_map(|(labels, counts, _)| by_result(labels, counts));
     let loads = shown.iter().filter_map(|(labels, _, in_flight)| {
         Some(Sample::number(labels.clone(), f64::from((*in_flight)?)))
     });
@@ -134,7 +134,7 @@ fn endpoints(roster: &Roster, cluster: &ClusterState) -> Vec<Family> {
         Family::counter(
             "ahoy_endpoint_attempts",
             "Attempts of an endpoint that ended, by how.",
-            fates.collect(),
+            results.collect(),
         ),
         Family::gauge(
             "ahoy_endpoint_active_attempts",
@@ -152,18 +152,18 @@ fn labels(member: &Arc<Member>) -> Labels {
     ]
 }
 
-fn by_fate(labels: &Labels, counts: &EndpointCounts) -> Vec<Sample> {
-    let sample = |fate: Fate| {
+fn by_result(labels: &Labels, counts: &EndpointCounts) -> Vec<Sample> {
+    let sample = |result: ResultLabel| {
         let mut labels = labels.clone();
-        labels.push(("result", fate.name().to_owned()));
-        Sample::number(labels, counts.of(fate) as f64)
+        labels.push(("result", result.name().to_owned()));
+        Sample::number(labels, counts.of(result) as f64)
     };
-    Fate::ALL.map(sample).into()
+    ResultLabel::ALL.map(sample).into()
 }
 
 /// Gives the places of the idlest endpoints to those of the rest that are twice as busy by now.
 fn renew(roster: &Roster, cluster: &ClusterState) {
-    let Some(_exchange) = cluster.shown.begin_exchange() else { return };
+    let Some(_exchange) = cluster.series_limit.begin_exchange() else { return };
     let (mut shown, mut rest): (Vec<(u64, &Arc<Member>)>, Vec<_>) = (Vec::new(), Vec::new());
     for member in roster.members() {
         match member.take_recent() {
@@ -176,7 +176,7 @@ fn renew(roster: &Roster, cluster: &ClusterState) {
     rest.sort_unstable_by_key(|(recent, _)| std::cmp::Reverse(*recent));
     let mut idlest = shown.into_iter();
     for (busy, member) in rest {
-        if cluster.shown.grant() {
+        if cluster.series_limit.grant() {
             member.show_alone();
             continue;
         }

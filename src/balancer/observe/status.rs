@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
-use crate::balancer::member::{Member, Out};
+use crate::balancer::member::{Member, OutReason};
 use crate::event::{EjectedBy, OpenedBy};
 use crate::outcome::in_ms;
 use crate::policy::{AttemptOutcome, CircuitState};
@@ -90,7 +90,7 @@ impl Reason {
 
 /// Where an endpoint stands among the others, which it does not know itself.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Surroundings {
+pub(crate) struct StatusContext {
     /// Its locality gets no calls now.
     pub(crate) passed_over: bool,
     /// How many attempts may be in flight to it.
@@ -99,21 +99,21 @@ pub(crate) struct Surroundings {
 
 impl Member {
     /// Why it is available or not.
-    pub(crate) fn reason(&self, surroundings: Surroundings) -> Reason {
+    pub(crate) fn reason(&self, context: StatusContext) -> Reason {
         let (circuit, draining, opened_by) = self.circuit();
         let by_hand = opened_by == Some(OpenedBy::Hand);
         match circuit {
-            _ if self.has(Out::Departed) => Reason::Departed,
+            _ if self.has(OutReason::Departed) => Reason::Departed,
             _ if draining => Reason::Drained,
-            _ if self.has(Out::Drained) => Reason::WeightZero,
+            _ if self.has(OutReason::Drained) => Reason::WeightZero,
             CircuitState::Open if by_hand => Reason::OpenedByHand,
             CircuitState::Open => Reason::CircuitOpen,
             CircuitState::HalfOpen => Reason::CircuitHalfOpen,
-            CircuitState::Closed if self.has(Out::Ejected) => Reason::Ejected,
-            CircuitState::Closed if self.has(Out::Unhealthy) => Reason::CheckFailing,
-            CircuitState::Closed if self.is_full(surroundings.most) => Reason::Full,
-            CircuitState::Closed if surroundings.passed_over => Reason::OtherLocality,
-            CircuitState::Closed if self.has(Out::Warming) => Reason::Warming,
+            CircuitState::Closed if self.has(OutReason::Ejected) => Reason::Ejected,
+            CircuitState::Closed if self.has(OutReason::Unhealthy) => Reason::CheckFailing,
+            CircuitState::Closed if self.is_full(context.most) => Reason::Full,
+            CircuitState::Closed if context.passed_over => Reason::OtherLocality,
+            CircuitState::Closed if self.has(OutReason::Warming) => Reason::Warming,
             CircuitState::Closed => Reason::Available,
         }
     }
@@ -126,7 +126,7 @@ impl Member {
     /// What is known of its state without its balancer.
     #[must_use]
     pub fn own_status(&self, now: Instant) -> Status {
-        self.status(Surroundings::default(), now)
+        self.status(StatusContext::default(), now)
     }
 
     fn is_full(&self, most: Option<u32>) -> bool {
@@ -134,8 +134,8 @@ impl Member {
     }
 
     /// What is known of its state.
-    pub(crate) fn status(&self, surroundings: Surroundings, now: Instant) -> Status {
-        let reason = self.reason(surroundings);
+    pub(crate) fn status(&self, context: StatusContext, now: Instant) -> Status {
+        let reason = self.reason(context);
         let (circuit, ..) = self.circuit();
         let in_flight = self.hot().counted_in_flight(self.slot());
         let mut text = self.sentence(reason, now);
@@ -161,14 +161,14 @@ impl Member {
             Reason::OpenedByHand => "circuit opened by hand".to_owned(),
             Reason::Drained => "drained by hand".to_owned(),
             Reason::Ejected => {
-                let ejection = stats.map(|stats| stats.upkeep().ejection);
+                let ejection = stats.map(|stats| stats.background_state().ejection);
                 let by = ejection.and_then(|it| it.ejected_by()).map_or("", rule);
                 let until = ejection.and_then(|it| it.until());
                 let left = until.map_or(Duration::ZERO, |it| it.saturating_duration_since(now));
                 format!("ejected{by}, back in {}", in_ms(left))
             }
             Reason::CheckFailing => {
-                let since = stats.and_then(|stats| stats.upkeep().unhealthy_since);
+                let since = stats.and_then(|stats| stats.background_state().unhealthy_since);
                 let since = since.map_or(Duration::ZERO, |it| now.saturating_duration_since(it));
                 format!("fails its health checks for {}", in_ms(since))
             }

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::balancer::balancer::Balancer;
-use crate::balancer::lease::{Claim, Lease};
+use crate::balancer::lease::{Lease, LeaseRequest};
 use crate::balancer::roster::Roster;
 use crate::policy::early_wait;
 
@@ -23,7 +23,7 @@ impl Balancer {
         }
         member.half_open_early(now);
         let (most, tick) = (self.config.max_in_flight, live.rules.tick(now));
-        Lease::claim(member, Claim { panic: false, most, now, tick })
+        Lease::acquire(member, LeaseRequest { panic: false, most, now, tick })
     }
 
     /// When the next probe is due, an early one or one whose wait is over; none where none will go by itself.

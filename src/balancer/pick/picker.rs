@@ -22,15 +22,15 @@ use std::time::Instant;
 use rand::{Rng, RngExt};
 
 use super::attempted::Attempted;
+use super::constraints::PickConstraints;
 use super::pick_state::PickState;
 use super::picker_table::InFlight;
-use super::terms::Terms;
 use crate::balancer::hot_state::HotState;
-use crate::balancer::member::{Member, ProbeDue, Standing};
+use crate::balancer::member::{Availability, Member, ProbeDue};
 use crate::balancer::roster::Locality;
 use crate::config::{Algorithm, BalancerConfig};
 use crate::policy::balance::{Random, RoundRobin};
-use crate::policy::{self, P2c, ProbeEligibility, SlowStartGate, Tick, TowardsOverdue};
+use crate::policy::{self, OverduePolicy, P2c, ProbeEligibility, SlowStartGate, Tick};
 use crate::runtime::entropy::Entropy;
 
 /// What one attempt asks for.
@@ -39,7 +39,7 @@ pub(crate) struct PickContext<'a> {
     pub(crate) attempted: &'a Attempted,
     /// What keyed algorithms go by; drawn where the call has none.
     pub(crate) key: Option<u64>,
-    pub(crate) terms: Terms,
+    pub(crate) constraints: PickConstraints,
     pub(crate) now: Instant,
     pub(crate) tick: Tick,
     /// The caller, as far as it tells callers at the same time apart.
@@ -70,10 +70,10 @@ type Search<'a> = ControlFlow<Option<Picked<'a>>>;
 
 /// What is asked of a candidate.
 #[derive(Clone, Copy)]
-struct Strictness {
+struct Criteria {
     unattempted: bool,
     probing: ProbeEligibility,
-    overdue: TowardsOverdue,
+    overdue: OverduePolicy,
     /// Probes keep to their pace.
     paced: bool,
     gate: Option<SlowStartGate>,
@@ -93,10 +93,10 @@ impl<'a> Picker<'a, '_> {
     /// endpoints are well.
     #[cold]
     pub(crate) fn choose_due(&self) -> Option<Picked<'a>> {
-        let &PickContext { attempted, terms, now, .. } = self.context;
-        let spares = terms.overdue == TowardsOverdue::PassOver;
-        let is_due = |member: &&Arc<Member>| match member.standing(now) {
-            Standing::Probe(due) => {
+        let &PickContext { attempted, constraints, now, .. } = self.context;
+        let spares = constraints.overdue == OverduePolicy::PassOver;
+        let is_due = |member: &&Arc<Member>| match member.availability(now) {
+            Availability::Probe(due) => {
                 let barred = attempted.contains(member) || due.hangs && spares;
                 !barred && self.has_room(member.hot(), member.slot())
             }
@@ -117,7 +117,7 @@ impl<'a> Picker<'a, '_> {
         if !is_plain || !locality.is_calm() {
             return None;
         }
-        let Terms { probing, overdue } = self.context.terms;
+        let PickConstraints { probing, overdue } = self.context.constraints;
         let (slots, len) = (&locality.slots, locality.slots.len());
         let rotates = |slot: usize| slots.hot(slot).is_some_and(|hot| hot.is_rotating(slot));
         let cost = |slot: usize| {
@@ -131,7 +131,7 @@ impl<'a> Picker<'a, '_> {
             }
             _ => None,
         };
-        let passes_over = overdue == TowardsOverdue::PassOver;
+        let passes_over = overdue == OverduePolicy::PassOver;
         Some(Picked { member: slots.get(slot?)?, panic: false, passes_over })
     }
 
@@ -140,38 +140,38 @@ impl<'a> Picker<'a, '_> {
         let roster = &self.snapshot.roster;
         let first = self.snapshot.priority_load.draw(roster, self.config, self.context.key, rng);
         let unattempted = !self.context.attempted.is_empty();
-        let Terms { probing, overdue } = self.context.terms;
+        let PickConstraints { probing, overdue } = self.context.constraints;
         let panic = first.panic;
-        let strict = Strictness { unattempted, probing, overdue, paced: true, gate, panic };
-        self.probe_lost(first.locality, Strictness { panic: false, ..strict }, rng)?;
+        let strict = Criteria { unattempted, probing, overdue, paced: true, gate, panic };
+        self.probe_lost(first.locality, Criteria { panic: false, ..strict }, rng)?;
         if self.has_failed_call(first.locality) {
             self.in_others(first.locality, strict, rng)?;
         }
         self.within(first.locality, strict, rng)?;
-        let cold = Strictness { gate: None, ..strict };
+        let cold = Criteria { gate: None, ..strict };
         self.anywhere(first.locality, cold, rng)?;
-        if overdue == TowardsOverdue::Avoid {
+        if overdue == OverduePolicy::Avoid {
             // The attempt that it would go beside may still be answered.
             return Continue(());
         }
-        let probes = Strictness { probing: ProbeEligibility::Due, paced: false, ..cold };
+        let probes = Criteria { probing: ProbeEligibility::Due, paced: false, ..cold };
         if probing != ProbeEligibility::Due || self.is_any_out() {
             self.anywhere(first.locality, probes, rng)?;
         }
-        let probes = Strictness { overdue: TowardsOverdue::Take, ..probes };
-        if overdue == TowardsOverdue::PassOver {
+        let probes = Criteria { overdue: OverduePolicy::Take, ..probes };
+        if overdue == OverduePolicy::PassOver {
             self.anywhere(first.locality, probes, rng)?;
         }
         if !unattempted {
             return Continue(());
         }
-        self.anywhere(first.locality, Strictness { unattempted: false, ..probes }, rng)
+        self.anywhere(first.locality, Criteria { unattempted: false, ..probes }, rng)
     }
 
     /// A probe that is due in a locality that no call is drawn to, since too few there are well. It comes first: a
     /// priority or a zone that was lost as a whole would stay lost for as long as another one serves. What stands behind
     /// the drawn one is a reserve that is not needed, and is not probed.
-    fn probe_lost(&self, drawn: usize, strictness: Strictness, rng: &mut Entropy) -> Search<'a> {
+    fn probe_lost(&self, drawn: usize, criteria: Criteria, rng: &mut Entropy) -> Search<'a> {
         let PickState { roster, priority_load, .. } = self.snapshot;
         let Some(serving) = roster.localities.get(drawn) else {
             return Continue(());
@@ -183,14 +183,14 @@ impl<'a> Picker<'a, '_> {
                     || priority_load.passes_over(roster, self.config, index))
         };
         let mut lost = roster.localities.iter().enumerate().filter(is_lost);
-        lost.try_for_each(|(_, locality)| self.probe_within(locality, strictness, rng))
+        lost.try_for_each(|(_, locality)| self.probe_within(locality, criteria, rng))
     }
 
     /// A few are looked at, from a random one on: each call that comes meanwhile does so.
     fn probe_within(
         &self,
         locality: &'a Locality,
-        strictness: Strictness,
+        criteria: Criteria,
         rng: &mut Entropy,
     ) -> Search<'a> {
         let len = locality.slots.len();
@@ -200,13 +200,14 @@ impl<'a> Picker<'a, '_> {
         let start = rng.random_range(0..len);
         let is_due = |&slot: &usize| {
             let member = locality.slots.get(slot);
-            let standing = member.map(|member| member.standing(self.context.now));
-            matches!(standing, Some(Standing::Probe(_))) && self.admits(locality, slot, strictness)
+            let availability = member.map(|member| member.availability(self.context.now));
+            matches!(availability, Some(Availability::Probe(_)))
+                && self.admits(locality, slot, criteria)
         };
         let slot = (start..start + len.min(LOOKED_AT)).map(|slot| slot % len).find(is_due);
         match slot.and_then(|slot| locality.slots.get(slot)) {
             Some(member) => {
-                let passes_over = strictness.overdue == TowardsOverdue::PassOver;
+                let passes_over = criteria.overdue == OverduePolicy::PassOver;
                 Break(Some(Picked { member, panic: false, passes_over }))
             }
             None => Continue(()),
@@ -225,13 +226,13 @@ impl<'a> Picker<'a, '_> {
     }
 
     /// In the localities but the drawn one that the call has not been at as often.
-    fn in_others(&self, first: usize, strictness: Strictness, rng: &mut Entropy) -> Search<'a> {
+    fn in_others(&self, first: usize, criteria: Criteria, rng: &mut Entropy) -> Search<'a> {
         let PickState { roster, priority_load, .. } = self.snapshot;
         let mut others =
             self.near_first(first, rng.next_u64()).skip(1).filter(|it| !self.has_failed_call(*it));
         others.try_for_each(|locality| {
             let panic = priority_load.panics(roster, self.config, locality);
-            self.within(locality, Strictness { panic, ..strictness }, rng)
+            self.within(locality, Criteria { panic, ..criteria }, rng)
         })
     }
 
@@ -241,11 +242,11 @@ impl<'a> Picker<'a, '_> {
     }
 
     /// In every locality, the drawn one first; each knows for itself whether it panics.
-    fn anywhere(&self, first: usize, strictness: Strictness, rng: &mut Entropy) -> Search<'a> {
+    fn anywhere(&self, first: usize, criteria: Criteria, rng: &mut Entropy) -> Search<'a> {
         let PickState { roster, priority_load, .. } = self.snapshot;
         self.near_first(first, rng.next_u64()).try_for_each(|locality| {
             let panic = priority_load.panics(roster, self.config, locality);
-            self.within(locality, Strictness { panic, ..strictness }, rng)
+            self.within(locality, Criteria { panic, ..criteria }, rng)
         })
     }
 
@@ -281,18 +282,18 @@ impl<'a> Picker<'a, '_> {
         level.clone().find(falls_on).unwrap_or(level.start)
     }
 
-    fn within(&self, locality: usize, strictness: Strictness, rng: &mut Entropy) -> Search<'a> {
+    fn within(&self, locality: usize, criteria: Criteria, rng: &mut Entropy) -> Search<'a> {
         let Some((locality, table)) = self.snapshot.locality(locality) else {
             return Continue(());
         };
-        let overdue = match strictness.overdue {
-            TowardsOverdue::PassOver if !may_pass_over(locality) => TowardsOverdue::Take,
+        let overdue = match criteria.overdue {
+            OverduePolicy::PassOver if !may_pass_over(locality) => OverduePolicy::Take,
             towards => towards,
         };
-        let strictness = Strictness { overdue, ..strictness };
+        let criteria = Criteria { overdue, ..criteria };
         let any = Cell::new(false);
         let admits = |slot: usize| {
-            let admits = self.admits(locality, slot, strictness);
+            let admits = self.admits(locality, slot, criteria);
             any.set(any.get() || admits);
             admits
         };
@@ -301,14 +302,14 @@ impl<'a> Picker<'a, '_> {
                 let key = self.context.key.unwrap_or_else(|| rng.next_u64());
                 table.pick(key, &Loads(locality), admits, rng)
             }
-            None => self.propose(locality, admits, strictness.probing, rng),
+            None => self.propose(locality, admits, criteria.probing, rng),
         };
         // A slot that an endpoint took since this roster was made is empty in it.
         let anyone = || locality.slots.members().find(|member| member.admits(self.context.now));
         match slot.and_then(|slot| locality.slots.get(slot).or_else(anyone)) {
             Some(member) => {
-                let passes_over = strictness.overdue == TowardsOverdue::PassOver;
-                Break(Some(Picked { member, panic: strictness.panic, passes_over }))
+                let passes_over = criteria.overdue == OverduePolicy::PassOver;
+                Break(Some(Picked { member, panic: criteria.panic, passes_over }))
             }
             None if any.get() && self.config.algorithm.is_users() => Break(None),
             None => Continue(()),
@@ -366,59 +367,59 @@ impl<'a> Picker<'a, '_> {
         }
     }
 
-    fn admits(&self, locality: &Locality, slot: usize, strictness: Strictness) -> bool {
+    fn admits(&self, locality: &Locality, slot: usize, criteria: Criteria) -> bool {
         let Some(hot) = locality.slots.hot(slot) else {
             return false;
         };
         // In rotation, so it is there: the member itself would be one more wait for memory.
-        if !self.takes(hot, slot, strictness.overdue) {
+        if !self.takes(hot, slot, criteria.overdue) {
             return false;
         }
-        if hot.is_rotating(slot) && !strictness.unattempted {
+        if hot.is_rotating(slot) && !criteria.unattempted {
             return self.has_room(hot, slot);
         }
         let Some(member) = locality.slots.get(slot) else {
             return false;
         };
-        (hot.is_rotating(slot) || self.stands(member, slot, strictness))
+        (hot.is_rotating(slot) || self.is_eligible(member, slot, criteria))
             && self.has_room(hot, slot)
-            && !(strictness.unattempted && self.context.attempted.contains(member))
+            && !(criteria.unattempted && self.context.attempted.contains(member))
     }
 
     /// Whether a member that is not simply in rotation may be tried.
-    fn stands(&self, member: &Member, slot: usize, strictness: Strictness) -> bool {
-        match member.standing(self.context.now) {
-            Standing::In => true,
-            Standing::Probe(due) => strictness.panic || self.may_probe(member, due, strictness),
-            Standing::Warming(since) => {
+    fn is_eligible(&self, member: &Member, slot: usize, criteria: Criteria) -> bool {
+        match member.availability(self.context.now) {
+            Availability::In => true,
+            Availability::Probe(due) => criteria.panic || self.may_probe(member, due, criteria),
+            Availability::Warming(since) => {
                 let factor = self.config.slow_start.map_or(1.0, |rule| rule.factor(since));
                 if factor >= 1.0 {
                     member.end_warming();
                 }
-                strictness.gate.is_none_or(|gate| gate.accepts(slot, factor))
+                criteria.gate.is_none_or(|gate| gate.accepts(slot, factor))
             }
-            Standing::Tripped => strictness.panic,
-            Standing::Out => false,
+            Availability::Tripped => criteria.panic,
+            Availability::Out => false,
         }
     }
 
     /// What may not be repeated cannot go on elsewhere from an endpoint that hangs.
-    fn may_probe(&self, member: &Member, due: ProbeDue, strictness: Strictness) -> bool {
+    fn may_probe(&self, member: &Member, due: ProbeDue, criteria: Criteria) -> bool {
         let (hot, slot, now) = (member.hot(), member.slot(), self.context.now);
-        let passes = due.hangs && strictness.overdue == TowardsOverdue::PassOver;
-        strictness.probing.takes(due.since)
+        let passes = due.hangs && criteria.overdue == OverduePolicy::PassOver;
+        criteria.probing.takes(due.since)
             && (!passes || hot.may_be_risked(slot, now))
-            && (!strictness.paced || !due.is_first || hot.may_probe(slot, now))
+            && (!criteria.paced || !due.is_first || hot.may_probe(slot, now))
     }
 
     #[inline]
-    fn takes(&self, hot: &HotState, slot: usize, overdue: TowardsOverdue) -> bool {
+    fn takes(&self, hot: &HotState, slot: usize, overdue: OverduePolicy) -> bool {
         match overdue {
-            TowardsOverdue::Take => true,
-            TowardsOverdue::PassOver => {
+            OverduePolicy::Take => true,
+            OverduePolicy::PassOver => {
                 !hot.is_overdue(slot) || hot.may_be_risked(slot, self.context.now)
             }
-            TowardsOverdue::Avoid => !hot.is_late(slot),
+            OverduePolicy::Avoid => !hot.is_late(slot),
         }
     }
 

@@ -20,7 +20,7 @@ use super::probe_bell::ProbeBell;
 use super::probe_pool::{ProbeLoad, ProbePool};
 use crate::balancer::balancer::Balancer;
 use crate::balancer::locality_state::LocalityState;
-use crate::balancer::member::{Member, Out};
+use crate::balancer::member::{Member, OutReason};
 use crate::balancer::roster::{Locality, Roster};
 use crate::config::PrequalProbing;
 use crate::policy::ProbeAnswer;
@@ -139,7 +139,7 @@ impl Probe {
         let in_flight =
             in_flight.unwrap_or_else(|| self.member.hot().in_flight(self.member.slot()));
         let latency = latency.unwrap_or_else(|| now.saturating_duration_since(began));
-        let departed = || self.member.has(Out::Departed);
+        let departed = || self.member.has(OutReason::Departed);
         pool.add(self.member.slot(), departed, ProbeLoad { in_flight, latency }, now);
     }
 
@@ -197,7 +197,7 @@ mod tests {
         let member = roster.members().find(|member| member.endpoint().port() == port).unwrap();
         let pool = roster.localities[0].shared.pool.as_ref().unwrap();
         let load = ProbeLoad { in_flight, latency: Duration::ZERO };
-        pool.add(member.slot(), || member.has(Out::Departed), load, t0());
+        pool.add(member.slot(), || member.has(OutReason::Departed), load, t0());
     }
 
     const PORTS: [u16; 8] = [1, 2, 3, 4, 5, 6, 7, 8];

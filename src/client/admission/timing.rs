@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use crate::config::ClientConfig;
-use crate::policy::{HedgeDelay, Known, Latencies, Ratio, Watched};
+use crate::policy::{HedgeDelay, Latencies, LatencyEstimate, Ratio, Watched};
 
 /// The timings of a client's groups; the calls that name none are a group too.
 #[derive(Debug)]
@@ -92,8 +92,8 @@ impl Timing {
 
     /// What is known of the 99th percentile.
     #[inline]
-    pub(crate) fn known(&self, now: Instant) -> Known {
-        Known::new(self.p99.read_any(&self.answers, now))
+    pub(crate) fn known(&self, now: Instant) -> LatencyEstimate {
+        LatencyEstimate::new(self.p99.read_any(&self.answers, now))
     }
 
     /// What half of the attempts take at most; `None` where too few were seen.

@@ -16,14 +16,14 @@ use bytes::Bytes;
 use crate::outcome::{Failure, FailureKind};
 use crate::runtime::clock;
 use crate::runtime::shard::ShardId;
-use crate::transport::{Live, PollInto};
+use crate::transport::{PollInto, StreamedBody};
 
 /// A reader polls for so much before it takes what is there, what pieces take beside their bytes included: as much as one
 /// read of a connection brings.
 const WANTED: usize = 64 * 1024;
 
-/// Where what a reader takes goes.
-pub(super) trait Taker {
+/// Where the pieces go that a reader takes.
+pub(super) trait PieceSink {
     /// The reader's own place, where the next bytes may come there: none wait that came before, and it is not filled yet.
     fn room(&mut self) -> Option<&mut [u8]>;
 
@@ -51,7 +51,7 @@ pub(super) struct Source {
 
 struct Flowing {
     /// `None` once the carrier has ended it.
-    live: Option<Live>,
+    live: Option<StreamedBody>,
     /// The shard whose runtime tells of the socket; `None` for the runtime of the carrier.
     place: Option<ShardId>,
     /// When its runtime was last driven by the reader.
@@ -67,7 +67,7 @@ struct Flowing {
 }
 
 /// What a poll of the carrier came to.
-pub(super) enum Moved {
+pub(super) enum CarrierPoll {
     Piece,
     /// The reader polls from here on, or took pieces meanwhile: the next one has its whole time.
     LeftToReader,
@@ -75,7 +75,7 @@ pub(super) enum Moved {
 }
 
 impl Source {
-    pub(super) fn new(live: Live, idle: Duration) -> Self {
+    pub(super) fn new(live: StreamedBody, idle: Duration) -> Self {
         let is_driven_by_polls = live.is_driven_by_polls();
         let turns = Arc::<Turns>::default();
         let waker = Waker::from(Arc::clone(&turns));
@@ -114,7 +114,11 @@ impl Source {
     }
 
     /// The carrier's poll; `put` takes a piece, in the order of the body.
-    pub(super) fn poll_by_carrier(&self, cx: &Context<'_>, put: impl FnOnce(Bytes)) -> Poll<Moved> {
+    pub(super) fn poll_by_carrier(
+        &self,
+        cx: &Context<'_>,
+        put: impl FnOnce(Bytes),
+    ) -> Poll<CarrierPoll> {
         let left_to_reader = {
             let mut turn = self.turns.lock();
             turn.carrier = Some(cx.waker().clone());
@@ -122,25 +126,25 @@ impl Source {
         };
         let mut flowing = self.lock();
         if let Some(end) = flowing.end.take() {
-            return Poll::Ready(Moved::Ended(end));
+            return Poll::Ready(CarrierPoll::Ended(end));
         }
         if mem::take(&mut flowing.was_read) || left_to_reader {
-            return Poll::Ready(Moved::LeftToReader);
+            return Poll::Ready(CarrierPoll::LeftToReader);
         }
         flowing.move_to(None);
         flowing.poll(&self.waker).map(|piece| match piece.transpose() {
             Ok(Some(piece)) => {
                 put(piece);
-                Moved::Piece
+                CarrierPoll::Piece
             }
-            Ok(None) => Moved::Ended(Ok(())),
-            Err(failure) => Moved::Ended(Err(failure)),
+            Ok(None) => CarrierPoll::Ended(Ok(())),
+            Err(failure) => CarrierPoll::Ended(Err(failure)),
         })
     }
 
     /// The reader's next polls only look at what has arrived.
     pub(super) fn is_looked_at(&self) {
-        self.lock().live.iter_mut().for_each(Live::is_looked_at);
+        self.lock().live.iter_mut().for_each(StreamedBody::is_looked_at);
     }
 
     /// The reader's poll, where it is its turn, driven with the shard `place`; ready when pieces came. The end is the
@@ -149,7 +153,7 @@ impl Source {
         &self,
         cx: &Context<'_>,
         place: ShardId,
-        taker: &mut impl Taker,
+        sink: &mut impl PieceSink,
     ) -> Poll<()> {
         let mut flowing = self.lock();
         // Asked under the lock: once the carrier has polled, a reader must not take the socket away again.
@@ -157,7 +161,7 @@ impl Source {
             return Poll::Pending;
         }
         flowing.move_to(Some(place));
-        let taken = self.take(&mut flowing, taker);
+        let taken = self.take(&mut flowing, sink);
         let now = clock::now();
         flowing.looked_at = Some(now);
         if taken > 0 || flowing.end.is_some() {
@@ -173,30 +177,30 @@ impl Source {
 
     /// The reader's poll for what its shard's runtime knows to be there, without driving that. Only a moment after the poll
     /// before: a shard that rests for long is ended.
-    pub(super) fn poll_on(&self, taker: &mut impl Taker) {
+    pub(super) fn poll_on(&self, sink: &mut impl PieceSink) {
         let mut flowing = self.lock();
         if flowing.is_settled() && self.turns.begin_read() {
-            self.take(&mut flowing, taker);
+            self.take(&mut flowing, sink);
             drop(flowing);
             self.leave();
         }
     }
 
     /// Takes what is there, up to what is wanted; how much that costs.
-    fn take(&self, flowing: &mut Flowing, taker: &mut impl Taker) -> usize {
+    fn take(&self, flowing: &mut Flowing, sink: &mut impl PieceSink) -> usize {
         let mut taken = 0;
         while taken < WANTED && flowing.end.is_none() {
-            let polled = match taker.room().and_then(|room| flowing.poll_into(&self.waker, room)) {
+            let polled = match sink.room().and_then(|room| flowing.poll_into(&self.waker, room)) {
                 Some(polled) => polled.map(|read| match read {
                     Ok(count) => {
-                        taker.filled(count);
+                        sink.filled(count);
                         Ok(Some(WANTED))
                     }
                     Err(failure) => Err(failure),
                 }),
                 None => flowing.poll(&self.waker).map(|piece| {
                     let piece = piece.transpose()?;
-                    Ok(piece.map(|piece| taker.put(piece)))
+                    Ok(piece.map(|piece| sink.put(piece)))
                 }),
             };
             match polled {
@@ -258,7 +262,7 @@ impl Flowing {
     fn move_to(&mut self, place: Option<ShardId>) {
         if self.place != place {
             self.place = place;
-            self.live.iter_mut().for_each(Live::changes_runtime);
+            self.live.iter_mut().for_each(StreamedBody::changes_runtime);
         }
     }
 

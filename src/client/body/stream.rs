@@ -16,7 +16,7 @@ use bytes::{Buf, Bytes};
 use tokio::sync::Notify;
 use tokio::time::timeout;
 
-use super::source::{Moved, Source, Taker};
+use super::source::{CarrierPoll, PieceSink, Source};
 
 use crate::client::core::{Core, check_may_wait, out_of_resources};
 use crate::error::{Error, ErrorKind};
@@ -63,18 +63,18 @@ pub type Watcher = Box<dyn FnOnce(Notice) + Send>;
 pub struct BodyStream {
     core: Arc<Core>,
     stop: Arc<Stop>,
-    inflow: Arc<Inflow>,
+    channel: Arc<BodyChannel>,
 }
 
 impl BodyStream {
     /// A stream of the client with `core` that `stop` ends.
     pub(crate) fn new(core: Arc<Core>, stop: Arc<Stop>) -> Self {
-        Self { core, stop, inflow: Arc::default() }
+        Self { core, stop, channel: Arc::default() }
     }
 
     /// The writing end.
-    pub(crate) fn inflow(&self) -> Arc<Inflow> {
-        Arc::clone(&self.inflow)
+    pub(crate) fn channel(&self) -> Arc<BodyChannel> {
+        Arc::clone(&self.channel)
     }
 
     /// The core of the client whose body it is.
@@ -96,11 +96,11 @@ impl BodyStream {
     /// The body broke off, what came before having been read; this is a callback, and nothing is there; or a
     /// signal ended the wait, and the stream goes on.
     pub fn read(&self, buffer: &mut [u8], timeout: Duration) -> Result<Read, Error> {
-        if let Some(read) = self.inflow.take(buffer) {
+        if let Some(read) = self.channel.take(buffer) {
             return read;
         }
-        let mut room = Room { inflow: &self.inflow, buffer, filled: 0 };
-        self.inflow.poll_on(&mut room);
+        let mut room = ReadBuffer { channel: &self.channel, buffer, filled: 0 };
+        self.channel.poll_on(&mut room);
         if let Some(read) = room.taken() {
             return read;
         }
@@ -111,30 +111,34 @@ impl BodyStream {
         room.taken().unwrap_or(Ok(Read { length: 0, ended: false }))
     }
 
-    fn wait(&self, timeout: Duration, room: &mut Room<'_>) -> Result<(), Error> {
+    fn wait(&self, timeout: Duration, room: &mut ReadBuffer<'_>) -> Result<(), Error> {
         check_may_wait()?;
-        self.inflow.leave_to_reader();
+        self.channel.leave_to_reader();
         let until = Instant::now().checked_add(timeout);
         loop {
             let left = until.map(|until| until.saturating_duration_since(Instant::now()));
-            let (left, patience) = (left.unwrap_or(Duration::MAX), self.inflow.patience());
+            let (left, patience) = (left.unwrap_or(Duration::MAX), self.channel.patience());
             if self.is_readable_within(left.min(patience), room)? || left <= patience {
                 return Ok(());
             }
-            self.inflow.give_up_if_late();
+            self.channel.give_up_if_late();
         }
     }
 
-    fn is_readable_within(&self, limit: Duration, room: &mut Room<'_>) -> Result<bool, Error> {
-        if self.inflow.is_left_to_reader() {
+    fn is_readable_within(
+        &self,
+        limit: Duration,
+        room: &mut ReadBuffer<'_>,
+    ) -> Result<bool, Error> {
+        if self.channel.is_left_to_reader() {
             match shard::work_at(|place| self.is_readable(limit, Some((place, room)))) {
                 Ok(Some(waited)) => return waited,
                 // Without a shard the carrier goes on.
-                Ok(None) | Err(_) => self.inflow.leave_to_carrier(),
+                Ok(None) | Err(_) => self.channel.leave_to_carrier(),
             }
         }
         match self.core.interrupt() {
-            None => Ok(waiter::wait(self.inflow.readable(None), limit).is_some()),
+            None => Ok(waiter::wait(self.channel.readable(None), limit).is_some()),
             Some(_) => shard::wait(self.is_readable(limit, None)).map_err(out_of_resources)?,
         }
     }
@@ -143,9 +147,9 @@ impl BodyStream {
     async fn is_readable(
         &self,
         limit: Duration,
-        by_reader: Option<(ShardId, &mut Room<'_>)>,
+        by_reader: Option<(ShardId, &mut ReadBuffer<'_>)>,
     ) -> Result<bool, Error> {
-        let wait = pin!(timeout(limit, self.inflow.readable(by_reader)));
+        let wait = pin!(timeout(limit, self.channel.readable(by_reader)));
         let waited = match self.core.interrupt() {
             None => Some(wait.await),
             Some(interrupt) => interrupt.watch(wait).await,
@@ -156,22 +160,22 @@ impl BodyStream {
     }
 
     /// Takes what has arrived, where the reader looks for pieces itself.
-    fn look(&self, room: &mut Room<'_>) {
-        if !self.inflow.is_left_to_reader() {
+    fn look(&self, room: &mut ReadBuffer<'_>) {
+        if !self.channel.is_left_to_reader() {
             return;
         }
         let look = |place| async move {
-            self.inflow.is_looked_at();
-            self.inflow.look(place, room);
+            self.channel.is_looked_at();
+            self.channel.look(place, room);
             // The runtime learns what has arrived.
             tokio::task::yield_now().await;
-            self.inflow.look(place, room);
+            self.channel.look(place, room);
         };
         let looked = check_may_wait().map(|()| shard::work_at(look));
         match looked {
             // One that only looks waits as well.
-            Ok(Ok(Some(()))) => self.inflow.give_up_if_late(),
-            _ => self.inflow.leave_to_carrier(),
+            Ok(Ok(Some(()))) => self.channel.give_up_if_late(),
+            _ => self.channel.leave_to_carrier(),
         }
     }
 
@@ -180,7 +184,7 @@ impl BodyStream {
     /// # Errors
     /// Another one waits.
     pub fn watch(&self, watcher: Watcher) -> Result<Option<Watcher>, Error> {
-        let mut state = self.inflow.lock();
+        let mut state = self.channel.lock();
         if state.is_readable() {
             return Ok(Some(watcher));
         }
@@ -189,7 +193,7 @@ impl BodyStream {
         }
         state.watcher = Some(watcher);
         drop(state);
-        self.inflow.leave_to_carrier();
+        self.channel.leave_to_carrier();
         Ok(None)
     }
 }
@@ -197,7 +201,7 @@ impl BodyStream {
 impl Drop for BodyStream {
     fn drop(&mut self) {
         // First of all: the end that is asked for here is not to be told as something to read.
-        let watcher = self.inflow.lock().watcher.take();
+        let watcher = self.channel.lock().watcher.take();
         self.stop.ask(Reason::Cancelled);
         if let Some(watcher) = watcher {
             watcher(Notice::Freed);
@@ -207,13 +211,13 @@ impl Drop for BodyStream {
 
 impl fmt::Debug for BodyStream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("BodyStream").field("inflow", &self.inflow).finish_non_exhaustive()
+        f.debug_struct("BodyStream").field("channel", &self.channel).finish_non_exhaustive()
     }
 }
 
-/// The channel.
+/// The channel of one body's pieces, which its carrier and its reader share.
 #[derive(Default)]
-pub(crate) struct Inflow {
+pub(crate) struct BodyChannel {
     state: Mutex<State>,
     arrived: Notify,
     room: Notify,
@@ -232,7 +236,7 @@ struct State {
     watcher: Option<Watcher>,
 }
 
-impl Inflow {
+impl BodyChannel {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -261,7 +265,7 @@ impl Inflow {
 
     /// Adds the next piece, by the carrier; to be polled when there is room. A waiting reader is told when much has come,
     /// or no more comes at once: a wake costs more than a small piece.
-    pub(super) fn poll_move(&self, cx: &Context<'_>) -> Poll<Moved> {
+    pub(super) fn poll_move(&self, cx: &Context<'_>) -> Poll<CarrierPoll> {
         let Some(source) = self.source.get() else {
             return Poll::Pending;
         };
@@ -324,7 +328,7 @@ impl Inflow {
     }
 
     /// The reader's look at the connection, where that is left to it.
-    fn poll_source(&self, cx: &Context<'_>, place: ShardId, room: &mut Room<'_>) -> Poll<()> {
+    fn poll_source(&self, cx: &Context<'_>, place: ShardId, room: &mut ReadBuffer<'_>) -> Poll<()> {
         let Some(source) = self.source.get().filter(|source| source.is_left_to_reader()) else {
             return Poll::Pending;
         };
@@ -336,7 +340,7 @@ impl Inflow {
     }
 
     /// The same for what is known to be there, which takes no wait.
-    fn poll_on(&self, room: &mut Room<'_>) {
+    fn poll_on(&self, room: &mut ReadBuffer<'_>) {
         let source = self.source.get().filter(|source| source.is_left_to_reader());
         if let Some(source) = source {
             source.poll_on(room);
@@ -352,7 +356,7 @@ impl Inflow {
     }
 
     /// The same, without a wait.
-    fn look(&self, place: ShardId, room: &mut Room<'_>) {
+    fn look(&self, place: ShardId, room: &mut ReadBuffer<'_>) {
         let _ = self.poll_source(&Context::from_waker(Waker::noop()), place, room);
         self.source.get().into_iter().for_each(Source::leave);
     }
@@ -399,8 +403,8 @@ impl Inflow {
     }
 
     /// Waits until something was read, or is to be; the reader itself looks where it is driven with a shard.
-    async fn readable(&self, mut by_reader: Option<(ShardId, &mut Room<'_>)>) {
-        let _leaves = Leaves(self);
+    async fn readable(&self, mut by_reader: Option<(ShardId, &mut ReadBuffer<'_>)>) {
+        let _guard = ReaderGuard(self);
         let mut arrived = pin!(self.arrived.notified());
         poll_fn(|cx| {
             while arrived.as_mut().poll(cx).is_ready() {
@@ -446,27 +450,27 @@ impl Inflow {
 }
 
 /// Where a reader wants the next bytes.
-struct Room<'a> {
-    inflow: &'a Inflow,
+struct ReadBuffer<'a> {
+    channel: &'a BodyChannel,
     buffer: &'a mut [u8],
     filled: usize,
 }
 
-impl Room<'_> {
+impl ReadBuffer<'_> {
     /// What came there, or else what is to be put there now; `None` where nothing is.
     fn taken(&mut self) -> Option<Result<Read, Error>> {
         match self.filled {
-            0 => self.inflow.take(self.buffer),
+            0 => self.channel.take(self.buffer),
             length => Some(Ok(Read { length, ended: false })),
         }
     }
 }
 
-impl Taker for Room<'_> {
+impl PieceSink for ReadBuffer<'_> {
     fn room(&mut self) -> Option<&mut [u8]> {
         let is_next = self.filled == 0
             && self.buffer.len() >= LEAST_ROOM
-            && self.inflow.lock().pieces.is_empty();
+            && self.channel.lock().pieces.is_empty();
         is_next.then_some(&mut *self.buffer)
     }
 
@@ -476,15 +480,15 @@ impl Taker for Room<'_> {
 
     fn put(&mut self, piece: Bytes) -> usize {
         let cost = piece.len() + OVERHEAD;
-        self.inflow.put(piece, false);
+        self.channel.put(piece, false);
         cost
     }
 }
 
-/// A reader that waits no more.
-struct Leaves<'a>(&'a Inflow);
+/// Notes that the reader waits no more when it is dropped.
+struct ReaderGuard<'a>(&'a BodyChannel);
 
-impl Drop for Leaves<'_> {
+impl Drop for ReaderGuard<'_> {
     fn drop(&mut self) {
         self.0.source.get().into_iter().for_each(Source::leave);
     }
@@ -512,10 +516,10 @@ impl State {
     }
 }
 
-impl fmt::Debug for Inflow {
+impl fmt::Debug for BodyChannel {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let state = self.lock();
-        let mut shown = f.debug_struct("Inflow");
+        let mut shown = f.debug_struct("BodyChannel");
         shown.field("held", &state.held).field("ended", &state.ended).finish_non_exhaustive()
     }
 }
@@ -523,54 +527,54 @@ impl fmt::Debug for Inflow {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::transport::Live;
+    use crate::transport::StreamedBody;
 
-    fn taken(inflow: &Inflow, room: usize) -> Option<(Vec<u8>, bool)> {
+    fn taken(channel: &BodyChannel, room: usize) -> Option<(Vec<u8>, bool)> {
         let mut buffer = vec![0; room];
-        let read = inflow.take(&mut buffer)?.unwrap();
+        let read = channel.take(&mut buffer)?.unwrap();
         buffer.truncate(read.length);
         Some((buffer, read.ended))
     }
 
     #[test]
     fn pieces_are_joined_and_cut_as_the_buffer_is() {
-        let inflow = Inflow::default();
-        assert!(taken(&inflow, 4).is_none());
+        let channel = BodyChannel::default();
+        assert!(taken(&channel, 4).is_none());
         for piece in ["abc", "", "de", "fgh"] {
-            inflow.put(Bytes::from_static(piece.as_bytes()), true);
+            channel.put(Bytes::from_static(piece.as_bytes()), true);
         }
-        assert_eq!(taken(&inflow, 4), Some((b"abcd".to_vec(), false)));
-        assert_eq!(taken(&inflow, 2), Some((b"ef".to_vec(), false)));
-        inflow.end(Ok(()));
-        assert_eq!(taken(&inflow, 2), Some((b"gh".to_vec(), true)));
-        assert_eq!(taken(&inflow, 2), Some((Vec::new(), true)), "as often as it is asked");
-        assert_eq!(inflow.lock().held, 0);
+        assert_eq!(taken(&channel, 4), Some((b"abcd".to_vec(), false)));
+        assert_eq!(taken(&channel, 2), Some((b"ef".to_vec(), false)));
+        channel.end(Ok(()));
+        assert_eq!(taken(&channel, 2), Some((b"gh".to_vec(), true)));
+        assert_eq!(taken(&channel, 2), Some((Vec::new(), true)), "as often as it is asked");
+        assert_eq!(channel.lock().held, 0);
     }
 
     #[test]
     fn what_came_before_a_break_is_read_but_not_after_a_cut() {
         let error = || Error::new(ErrorKind::ConnectionLost, "x");
-        let inflow = Inflow::default();
-        inflow.put(Bytes::from_static(b"abc"), true);
-        inflow.end(Err(error()));
-        inflow.cut(Error::new(ErrorKind::Closed, "x"));
-        assert_eq!(inflow.take(&mut [0; 9]).unwrap().unwrap_err().kind(), error().kind());
-        let inflow = Inflow::default();
-        inflow.put(Bytes::from_static(b"abc"), true);
-        inflow.end(Err(error()));
-        assert_eq!(taken(&inflow, 9), Some((b"abc".to_vec(), false)));
-        assert_eq!(inflow.take(&mut [0; 9]).unwrap().unwrap_err().kind(), error().kind());
+        let channel = BodyChannel::default();
+        channel.put(Bytes::from_static(b"abc"), true);
+        channel.end(Err(error()));
+        channel.cut(Error::new(ErrorKind::Closed, "x"));
+        assert_eq!(channel.take(&mut [0; 9]).unwrap().unwrap_err().kind(), error().kind());
+        let channel = BodyChannel::default();
+        channel.put(Bytes::from_static(b"abc"), true);
+        channel.end(Err(error()));
+        assert_eq!(taken(&channel, 9), Some((b"abc".to_vec(), false)));
+        assert_eq!(channel.take(&mut [0; 9]).unwrap().unwrap_err().kind(), error().kind());
     }
 
     #[test]
     fn a_reader_takes_no_more_than_the_bound_also_of_tiny_or_empty_pieces() {
         for piece in ["x", ""] {
-            let inflow = Inflow::default();
-            inflow.open(Source::new(Live::endless(piece), Duration::MAX));
-            inflow.leave_to_reader();
-            let mut room = Room { inflow: &inflow, buffer: &mut [0; 1], filled: 0 };
-            shard::work_at(async |place| inflow.look(place, &mut room)).unwrap().unwrap();
-            let state = inflow.lock();
+            let channel = BodyChannel::default();
+            channel.open(Source::new(StreamedBody::endless(piece), Duration::MAX));
+            channel.leave_to_reader();
+            let mut room = ReadBuffer { channel: &channel, buffer: &mut [0; 1], filled: 0 };
+            shard::work_at(async |place| channel.look(place, &mut room)).unwrap().unwrap();
+            let state = channel.lock();
             assert!(
                 state.held <= BOUND && state.pieces.len() <= BOUND / OVERHEAD,
                 "{}",
@@ -582,29 +586,29 @@ mod tests {
 
     #[test]
     fn little_room_is_filled_from_pieces_that_were_read_at_once() {
-        let inflow = Inflow::default();
+        let channel = BodyChannel::default();
         for (length, direct) in [(1, false), (LEAST_ROOM - 1, false), (LEAST_ROOM, true)] {
             let mut buffer = vec![0; length];
-            let mut room = Room { inflow: &inflow, buffer: &mut buffer, filled: 0 };
+            let mut room = ReadBuffer { channel: &channel, buffer: &mut buffer, filled: 0 };
             assert_eq!(room.room().is_some(), direct, "{length}");
         }
     }
 
     #[tokio::test]
     async fn the_carrier_waits_until_half_is_read_also_with_tiny_pieces() {
-        let inflow = Arc::new(Inflow::default());
+        let channel = Arc::new(BodyChannel::default());
         let mut pieces = 0;
-        while inflow.lock().held < BOUND {
-            inflow.put(Bytes::from_static(b"x"), true);
+        while channel.lock().held < BOUND {
+            channel.put(Bytes::from_static(b"x"), true);
             pieces += 1;
         }
         assert!(pieces <= BOUND / OVERHEAD, "{pieces}");
-        let transport = Arc::clone(&inflow);
+        let transport = Arc::clone(&channel);
         let waiting = tokio::spawn(async move { transport.has_room(Duration::MAX).await });
         tokio::task::yield_now().await;
-        while inflow.lock().held > BOUND / 2 {
+        while channel.lock().held > BOUND / 2 {
             assert!(!waiting.is_finished());
-            assert!(taken(&inflow, 1).is_some());
+            assert!(taken(&channel, 1).is_some());
             tokio::task::yield_now().await;
         }
         waiting.await.unwrap();

@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 
 use http::{HeaderMap, StatusCode, header};
 
-use super::source::{Moved, Source, late};
-use super::stream::{BodyStream, Inflow};
+use super::source::{CarrierPoll, Source, late};
+use super::stream::{BodyChannel, BodyStream};
 use crate::balancer::lease::Lease;
 use crate::client::admission::limit::InFlightPermit;
 use crate::client::call::call::Call;
@@ -25,7 +25,7 @@ use crate::policy::{AttemptOutcome, RetryConfig, class};
 use crate::response::Response;
 use crate::runtime::clock;
 use crate::statistics::Counter;
-use crate::transport::Live;
+use crate::transport::StreamedBody;
 
 /// What a call hands over.
 #[derive(Debug)]
@@ -53,7 +53,7 @@ pub(crate) fn is_streamed(config: &ClientConfig, retry: &RetryConfig, status: St
 /// A body under way, with the right to it.
 #[derive(Debug)]
 pub(crate) struct Body {
-    live: Live,
+    live: StreamedBody,
     lease: Option<Lease>,
     /// The call's place below the client's limit, which it has until the end of the body.
     permit: Option<InFlightPermit>,
@@ -65,7 +65,7 @@ pub(crate) struct Body {
 /// An answer's head is there: holds the lease for its body.
 pub(crate) fn begin(
     mut lease: Lease,
-    live: Live,
+    live: StreamedBody,
     head: AttemptOutcome,
     late: bool,
     began: Instant,
@@ -101,13 +101,13 @@ impl Body {
             Ok(response) => response,
             Err(error) => return deliver(Err(error)),
         };
-        let writer = Writer { inflow: stream.inflow(), ended: false };
+        let writer = Writer { channel: stream.channel(), ended: false };
         let idle = idle_limit(call, &response.headers);
-        writer.inflow.open(Source::new(self.live, idle));
+        writer.channel.open(Source::new(self.live, idle));
         let (attempts, attempt_count) = (response.attempts.clone(), response.attempt_count);
         let mut deliver = Some(|| deliver(Ok(Delivery { response, stream: Some(stream) })));
         let result = {
-            let moved = pin!(move_pieces(&writer.inflow, idle));
+            let moved = pin!(move_pieces(&writer.channel, idle));
             let mut ended = pin!(call.cancellation.or(moved));
             poll_fn(|cx| {
                 let result = ended.as_mut().poll(cx);
@@ -125,7 +125,7 @@ impl Body {
             Err(kind) => Err(Failure::sent(kind, "cancelled")),
         };
         // The connection is kept or closed before anybody learns of the end.
-        let count = writer.inflow.close();
+        let count = writer.channel.close();
         drop(self.permit);
         let ended = match &result {
             Ok(()) => self.head,
@@ -154,13 +154,13 @@ impl Body {
 
 /// Moves pieces until the end; each may take `idle`, but for the time in which the reader has no room. A reader that looks
 /// for pieces itself keeps that limit itself, while it is there.
-async fn move_pieces(inflow: &Inflow, idle: Duration) -> Result<(), Failure> {
+async fn move_pieces(channel: &BodyChannel, idle: Duration) -> Result<(), Failure> {
     loop {
-        inflow.has_room(idle).await;
-        match tokio::time::timeout(idle, poll_fn(|cx| inflow.poll_move(cx))).await {
-            Ok(Moved::Piece | Moved::LeftToReader) => {}
-            Ok(Moved::Ended(result)) => return result,
-            Err(_) if inflow.is_left_to_reader() => {}
+        channel.has_room(idle).await;
+        match tokio::time::timeout(idle, poll_fn(|cx| channel.poll_move(cx))).await {
+            Ok(CarrierPoll::Piece | CarrierPoll::LeftToReader) => {}
+            Ok(CarrierPoll::Ended(result)) => return result,
+            Err(_) if channel.is_left_to_reader() => {}
             Err(_) => return Err(late()),
         }
     }
@@ -188,7 +188,7 @@ fn is_of_events(headers: &HeaderMap) -> bool {
 
 /// The writing end: its reader learns of an end, whatever becomes of the carrier.
 struct Writer {
-    inflow: Arc<Inflow>,
+    channel: Arc<BodyChannel>,
     ended: bool,
 }
 
@@ -196,19 +196,19 @@ impl Writer {
     fn end(mut self, result: Result<(), (FailureKind, Error)>) {
         self.ended = true;
         match result {
-            Ok(()) => self.inflow.end(Ok(())),
-            Err((kind, error)) if kind.asked().is_some() => self.inflow.cut(error),
-            Err((_, error)) => self.inflow.end(Err(error)),
+            Ok(()) => self.channel.end(Ok(())),
+            Err((kind, error)) if kind.asked().is_some() => self.channel.cut(error),
+            Err((_, error)) => self.channel.end(Err(error)),
         }
     }
 }
 
 impl Drop for Writer {
     fn drop(&mut self) {
-        self.inflow.close();
+        self.channel.close();
         if !self.ended {
             let message = "a defect of libahoy: the carrier of a body ended without an outcome";
-            self.inflow.end(Err(Error::new(ErrorKind::Internal, message)));
+            self.channel.end(Err(Error::new(ErrorKind::Internal, message)));
         }
     }
 }

@@ -30,8 +30,8 @@ use crate::error::Error;
 use crate::policy::{Decision, StopReason};
 use crate::response::Response;
 use crate::runtime::clock;
-use crate::runtime::rare::rare;
-use crate::transport::{Live, Transport};
+use crate::runtime::cold_path::cold_path;
+use crate::transport::{StreamedBody, Transport};
 
 /// Carries out `call` over `transport`.
 ///
@@ -45,7 +45,7 @@ pub(crate) async fn run<'a>(
     let admitted = match call.core.admission().admit_at_once(call.timing, call.started) {
         Some(admitted) => admitted,
         // Boxed: calls without limits are not to carry its state.
-        None => match rare(|| admit(call)).await {
+        None => match cold_path(|| admit(call)).await {
             Ok(admitted) => admitted,
             Err(ending) => return record.end(ending),
         },
@@ -92,10 +92,10 @@ async fn waits(state: &mut CallState<'_>, ending: CallEnd) -> Result<(), CallEnd
     let CallEnd::NoEndpoints(none) = &ending else { return Err(ending) };
     // Boxed: calls that find an endpoint are not to carry its state.
     if let Some(balancer) = state.may_update(none) {
-        return rare(|| state.update(balancer, *none)).await;
+        return cold_path(|| state.update(balancer, *none)).await;
     }
     match state.may_wait(none) {
-        Some((balancer, left)) => rare(|| ready(state.call, balancer, *none, left)).await,
+        Some((balancer, left)) => cold_path(|| ready(state.call, balancer, *none, left)).await,
         None => Err(ending),
     }
 }
@@ -126,7 +126,7 @@ async fn send<'a>(
     match race::until_slow(first.as_mut(), &watch, call.may_race()).await {
         Some(done) => Sent::Ended(done),
         // Boxed: calls that are answered in time are not to carry its state.
-        None => rare(|| race::race(state, first, &watch, transport)).await,
+        None => cold_path(|| race::race(state, first, &watch, transport)).await,
     }
 }
 
@@ -134,7 +134,7 @@ async fn send<'a>(
 fn hand_over(
     mut state: CallState<'_>,
     done: AttemptDone,
-    live: Live,
+    live: StreamedBody,
     body: &mut Option<Body>,
 ) -> Result<Box<Response>, Error> {
     let (outcome, now) = (done.outcome, clock::now());
@@ -143,7 +143,7 @@ fn hand_over(
     let late = done.facts.late_after.is_some();
     let address = done.facts.connection.as_ref().and_then(|connection| connection.ends.remote);
     if let Some(address) = address {
-        let seen = AttemptSeen { outcome, left: done.left, late };
+        let seen = AttemptSeen { outcome, race_end: done.race_end, late };
         tell_address(done.lease.endpoint(), address, &seen, now);
     }
     let begin = || streaming::begin(done.lease, live, outcome, late, done.began);

@@ -8,16 +8,16 @@ use http::{HeaderMap, HeaderName, HeaderValue, header};
 
 use super::cancellation::Cancellation;
 use super::{idempotency, propagation};
+use crate::body_source::{BodyReader, BodySource};
 use crate::client::admission::timing::Timing;
 use crate::client::core::Core;
 use crate::client::observe::attribution;
 use crate::client::route::Target;
-use crate::config::{ClientConfig, HAMMERS, KeySource};
+use crate::config::{ClientConfig, ENDLESS_RETRIES, KeySource};
 use crate::error::Error;
 use crate::policy::balance::hash_bytes;
 use crate::policy::{OwnRetry, RetryConfig, RetryOn, TraceParent};
 use crate::request::{Request, check_target};
-use crate::source::{BodyReader, Source};
 use crate::statistics::Stripe;
 
 /// What one caller asked of one client.
@@ -70,7 +70,7 @@ impl<'a> Call<'a> {
             stripe,
             cancellation,
             request,
-            body_reader: request.source.as_ref().map(Source::hold).transpose()?,
+            body_reader: request.source.as_ref().map(BodySource::hold).transpose()?,
             target,
             headers,
             own_retry: own_retry(core, request, timeout)?,
@@ -154,7 +154,7 @@ fn own_retry(
 ) -> Result<Option<Box<RetryConfig>>, Error> {
     let own = request.extensions.get::<OwnRetry>().map(|own| own.over(&core.config.retry));
     if own.as_ref().unwrap_or(&core.config.retry).hammers() && timeout == Duration::MAX {
-        return Err(Error::invalid("retry", HAMMERS));
+        return Err(Error::invalid("retry", ENDLESS_RETRIES));
     }
     Ok(own.map(Box::new))
 }

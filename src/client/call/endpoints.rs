@@ -11,14 +11,14 @@ use super::call::Call;
 use super::record::CallEnd;
 use super::state::CallState;
 use crate::balancer::Balancer;
-use crate::balancer::balancer::NoneAdmits;
+use crate::balancer::balancer::PickError;
 use crate::client::lifecycle::Lifecycle;
 use crate::config::WAIT_FOR_PROBE;
 use crate::runtime::clock;
 
 impl<'a> CallState<'a> {
     /// The balancer whose list may be worth waiting for, where none of its endpoints admits.
-    pub(super) fn may_update(&self, none: &NoneAdmits) -> Option<&'a Arc<Balancer>> {
+    pub(super) fn may_update(&self, none: &PickError) -> Option<&'a Arc<Balancer>> {
         let balancer = self.call.target.balancer()?;
         // A list of the same endpoints gives no room.
         let may = !none.full && (self.updates > 0 || balancer.updates_done() == 0);
@@ -32,7 +32,7 @@ impl<'a> CallState<'a> {
     pub(super) async fn update(
         &mut self,
         balancer: &Arc<Balancer>,
-        none: NoneAdmits,
+        none: PickError,
     ) -> Result<(), CallEnd> {
         let is_first = balancer.updates_done() == 0;
         self.updates = self.updates.saturating_sub(u32::from(!is_first));
@@ -51,8 +51,8 @@ impl<'a> CallState<'a> {
         if balancer.updates_done() > none.updates_seen {
             return Ok(());
         }
-        let around = Lifecycle::around(&self.call.core.lifecycle);
-        let answers = balancer.request_update(none.updates_seen, around);
+        let scope = Lifecycle::host_call_scope(&self.call.core.lifecycle);
+        let answers = balancer.request_update(none.updates_seen, scope);
         let answers = answers.map_err(|error| CallEnd::NoList(error.message().to_owned()))?;
         if !is_first && !answers {
             return Ok(());
@@ -71,7 +71,7 @@ impl<'a> CallState<'a> {
     }
 
     /// The balancer whose endpoints may be waited for, and how long.
-    pub(super) fn may_wait(&self, none: &NoneAdmits) -> Option<(&'a Arc<Balancer>, Duration)> {
+    pub(super) fn may_wait(&self, none: &PickError) -> Option<(&'a Arc<Balancer>, Duration)> {
         let (call, now) = (self.call, clock::now());
         let limit = match call.core.config.wait_for_ready {
             Some(limit) => limit,
@@ -92,7 +92,7 @@ impl<'a> CallState<'a> {
 pub(super) async fn ready(
     call: &Call<'_>,
     balancer: &Balancer,
-    none: NoneAdmits,
+    none: PickError,
     left: Duration,
 ) -> Result<(), CallEnd> {
     let (outage, now) = (balancer.outage(), clock::now());

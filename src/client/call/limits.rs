@@ -6,7 +6,7 @@ use super::call::Call;
 use crate::balancer::lease::Lease;
 use crate::config::{ClientConfig, DEFAULT_ATTEMPT_TIMEOUT, DEFAULT_CONNECT_TIMEOUT};
 use crate::endpoint::Scheme;
-use crate::policy::Known;
+use crate::policy::LatencyEstimate;
 use crate::request::Request;
 
 /// The limits of one attempt. All but the last two count from when it last moved.
@@ -30,11 +30,11 @@ pub(crate) struct Limits {
 
 /// What limits depend on beside the settings.
 #[derive(Clone, Copy, Debug)]
-struct Circumstances {
+struct LimitInputs {
     now: Instant,
     deadline: Option<Instant>,
     tries_left: Option<u32>,
-    known: Known,
+    known: LatencyEstimate,
     hedge_delay: Option<Duration>,
     /// How long a probe may take at most.
     probe: Option<Duration>,
@@ -56,7 +56,7 @@ impl Limits {
             true => call.timing.hedge_delay(config, now),
             false => None,
         };
-        let circumstances = Circumstances {
+        let inputs = LimitInputs {
             now,
             deadline: call.deadline,
             tries_left,
@@ -66,14 +66,14 @@ impl Limits {
             may_hang: lease.may_hang(),
             is_tls: lease.endpoint().scheme() == Scheme::Https,
         };
-        Self::of(config, call.request, circumstances)
+        Self::of(config, call.request, inputs)
     }
 
     /// An unset limit follows the service; the connect limit is the attempt's share of the time left, as the first
     /// endpoint that cannot be reached must not eat what the others need. But a SYN that was lost, or that a full queue of
     /// the server dropped, is sent again after a second (RFC 6298): a share of no more would lose that connection. And TLS
     /// takes three ways there and back, which a share of little time does not leave.
-    fn of(config: &ClientConfig, request: &Request, at: Circumstances) -> Self {
+    fn of(config: &ClientConfig, request: &Request, at: LimitInputs) -> Self {
         let left = at.deadline.map_or(Duration::MAX, |end| end.saturating_duration_since(at.now));
         let share = at.tries_left.map_or(left, |tries| left / tries.max(1));
         let own = request.attempt_timeout.or(config.attempt_timeout);
@@ -96,7 +96,7 @@ impl Limits {
         Self { short, slow, soft, usual, connect, end: at.deadline, is_hard: false }
     }
 
-    fn hard(own: Duration, connect: Duration, at: Circumstances) -> Self {
+    fn hard(own: Duration, connect: Duration, at: LimitInputs) -> Self {
         let own = at.probe.map_or(own, |probe| own.min(probe));
         let cut = at.now.checked_add(own);
         let is_hard = cut.is_some_and(|cut| at.deadline.is_none_or(|deadline| cut < deadline));
@@ -129,13 +129,13 @@ mod tests {
     }
 
     /// 300 ms left for three tries, and nothing known.
-    fn at() -> Circumstances {
+    fn at() -> LimitInputs {
         let now = clock::now();
-        Circumstances {
+        LimitInputs {
             now,
             deadline: now.checked_add(300 * MS),
             tries_left: Some(3),
-            known: Known::default(),
+            known: LatencyEstimate::default(),
             hedge_delay: None,
             probe: None,
             may_hang: false,
@@ -143,8 +143,8 @@ mod tests {
         }
     }
 
-    fn quick() -> Known {
-        Known::new(Some((Sample::Enough, 5 * MS)))
+    fn quick() -> LatencyEstimate {
+        LatencyEstimate::new(Some((Sample::Enough, 5 * MS)))
     }
 
     #[test]
@@ -155,7 +155,7 @@ mod tests {
             (limits.end, limits.is_hard),
             (at().deadline.map(|_| limits.end.unwrap()), false)
         );
-        let endless = Circumstances { deadline: None, tries_left: None, ..at() };
+        let endless = LimitInputs { deadline: None, tries_left: None, ..at() };
         let limits = Limits::of(&ClientConfig::default(), &request(), endless);
         assert_eq!((limits.soft, limits.connect), (1000 * MS, DEFAULT_CONNECT_TIMEOUT));
         assert_eq!(limits.end, None);
@@ -165,7 +165,7 @@ mod tests {
     fn a_lost_syn_is_waited_for_where_another_endpoint_could_be_too() {
         let connect = |left| {
             let deadline = at().now.checked_add(left * MS);
-            let at = Circumstances { deadline, ..at() };
+            let at = LimitInputs { deadline, ..at() };
             Limits::of(&ClientConfig::default(), &request(), at).connect
         };
         // Three tries.
@@ -178,7 +178,7 @@ mod tests {
     fn a_handshake_has_time_where_there_is_little() {
         let connect = |left| {
             let deadline = at().now.checked_add(left * MS);
-            let at = Circumstances { deadline, is_tls: true, ..at() };
+            let at = LimitInputs { deadline, is_tls: true, ..at() };
             Limits::of(&ClientConfig::default(), &request(), at).connect
         };
         // Three tries.
@@ -197,7 +197,7 @@ mod tests {
 
     #[test]
     fn where_an_endpoint_may_hang_the_call_soon_looks_elsewhere() {
-        let at = Circumstances { known: quick(), may_hang: true, ..at() };
+        let at = LimitInputs { known: quick(), may_hang: true, ..at() };
         let limits = Limits::of(&ClientConfig::default(), &request(), at);
         assert_eq!((limits.short, limits.soft, limits.usual), (50 * MS, 50 * MS, 100 * MS));
     }
@@ -206,7 +206,7 @@ mod tests {
     fn an_attempt_without_a_limit_makes_nobody_overdue() {
         let config =
             ClientConfig { attempt_timeout: Some(Duration::MAX), ..ClientConfig::default() };
-        let at = Circumstances { known: quick(), may_hang: true, ..at() };
+        let at = LimitInputs { known: quick(), may_hang: true, ..at() };
         let limits = Limits::of(&config, &request(), at);
         assert_eq!((limits.short, limits.soft), (Duration::MAX, Duration::MAX));
     }
@@ -221,20 +221,20 @@ mod tests {
         let at = at();
         let limits = Limits::of(&config, &request(), at);
         assert_eq!((limits.end, limits.is_hard), (Some(at.now + 200 * MS), true));
-        let probe = Circumstances { probe: Some(150 * MS), ..at };
+        let probe = LimitInputs { probe: Some(150 * MS), ..at };
         assert_eq!(Limits::of(&config, &request(), probe).end, Some(at.now + 150 * MS));
         let soft = Request { attempt_timeout_hard: Some(false), ..request() };
         assert!(!Limits::of(&config, &soft, at).is_hard);
-        let late = Circumstances { deadline: Some(at.now + 100 * MS), ..at };
+        let late = LimitInputs { deadline: Some(at.now + 100 * MS), ..at };
         let limits = Limits::of(&config, &request(), late);
         assert_eq!((limits.end, limits.is_hard), (late.deadline, false));
     }
 
     #[test]
     fn a_copy_may_start_before_the_limit_but_not_after() {
-        let early = Circumstances { hedge_delay: Some(10 * MS), ..at() };
+        let early = LimitInputs { hedge_delay: Some(10 * MS), ..at() };
         assert_eq!(Limits::of(&ClientConfig::default(), &request(), early).slow, 10 * MS);
-        let late = Circumstances { hedge_delay: Some(800 * MS), ..at() };
+        let late = LimitInputs { hedge_delay: Some(800 * MS), ..at() };
         assert_eq!(Limits::of(&ClientConfig::default(), &request(), late).slow, 100 * MS);
     }
 }

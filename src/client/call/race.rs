@@ -19,10 +19,10 @@ use tokio::time::{Sleep, sleep};
 
 use super::send::{Attempt, AttemptDone};
 use super::state::CallState;
-use super::watch::{AttemptWatch, Passed};
+use super::watch::{AttemptWatch, LimitPassed};
 use crate::balancer::lease::Lease;
 use crate::balancer::pick::attempted::Attempted;
-use crate::balancer::pick::terms::Terms;
+use crate::balancer::pick::constraints::PickConstraints;
 use crate::client::admission::limit::InFlightPermit;
 use crate::outcome::Class;
 use crate::policy::{ASK_AGAIN, Decision, ElsewhereFacts, HedgeFacts};
@@ -41,7 +41,7 @@ pub(crate) async fn until_slow(
 ) -> Option<AttemptDone> {
     poll_fn(|cx| match first.as_mut().poll(cx) {
         Poll::Ready(done) => Poll::Ready(Some(done)),
-        Poll::Pending if may_race && watch.has_passed(Passed::Slow) => Poll::Ready(None),
+        Poll::Pending if may_race && watch.has_passed(LimitPassed::Slow) => Poll::Ready(None),
         Poll::Pending => Poll::Pending,
     })
     .await
@@ -128,7 +128,7 @@ struct Runner<'r, 'a> {
     work: WorkOf<'r, 'a>,
     watch: WatchOf<'r>,
     /// How far its clock had come when it was last looked at.
-    seen: Passed,
+    seen: LimitPassed,
     kind: Kind,
     /// Its own place below the limit on what is in flight.
     _permit: Option<InFlightPermit>,
@@ -160,7 +160,7 @@ impl<'r, 'a> Runner<'r, 'a> {
         Self {
             work: WorkOf::First(work),
             watch: WatchOf::First(watch),
-            seen: Passed::Slow,
+            seen: LimitPassed::Slow,
             kind: Kind::First,
             _permit: None,
         }
@@ -177,7 +177,7 @@ impl<'r, 'a> Runner<'r, 'a> {
         let own = Arc::clone(&watch);
         let work = Box::pin(async move { attempt.send(call, transport, &own).await });
         let (work, watch) = (WorkOf::Another(work), WatchOf::Another(watch));
-        Self { work, watch, seen: Passed::Nothing, kind, _permit: permit }
+        Self { work, watch, seen: LimitPassed::Nothing, kind, _permit: permit }
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<AttemptDone> {
@@ -189,7 +189,9 @@ impl<'r, 'a> Runner<'r, 'a> {
 
     /// Whether it has passed a limit since the last look.
     fn is_news(&mut self) -> bool {
-        let passed = [Passed::Soft, Passed::Slow].into_iter().find(|it| self.watch.has_passed(*it));
+        let passed = [LimitPassed::Soft, LimitPassed::Slow]
+            .into_iter()
+            .find(|it| self.watch.has_passed(*it));
         let news = passed.is_some_and(|passed| passed > self.seen);
         self.seen = passed.unwrap_or(self.seen);
         news
@@ -247,7 +249,7 @@ impl<'a, T: Transport> Race<'_, 'a, T> {
     /// Sends another attempt beside those under way, where the rules and the budget allow it.
     fn look_elsewhere(&mut self) {
         let now = clock::now();
-        let late = self.count(Passed::Soft);
+        let late = self.count(LimitPassed::Soft);
         if late == 0 || !self.copy(late, now) {
             self.hedge(now);
         }
@@ -317,7 +319,7 @@ impl<'a, T: Transport> Race<'_, 'a, T> {
             time_left: call.deadline.map(|at| at.saturating_duration_since(now)),
             p50: call.timing.usual(now),
         };
-        let all_slow = self.count(Passed::Slow) == self.runners.len();
+        let all_slow = self.count(LimitPassed::Slow) == self.runners.len();
         let mut over_budget = false;
         let mut budget = || {
             over_budget = !admission.may_hedge(now);
@@ -342,7 +344,7 @@ impl<'a, T: Transport> Race<'_, 'a, T> {
         }
     }
 
-    fn count(&self, passed: Passed) -> usize {
+    fn count(&self, passed: LimitPassed) -> usize {
         self.runners.iter().filter(|runner| runner.watch.has_passed(passed)).count()
     }
 
@@ -358,7 +360,7 @@ impl<'a, T: Transport> Race<'_, 'a, T> {
 
     /// Whether each attempt under way is late, so that its endpoint is known to be.
     fn all_are_late(&self) -> bool {
-        self.count(Passed::Soft) == self.runners.len()
+        self.count(LimitPassed::Soft) == self.runners.len()
     }
 
     /// Whether the call has no other endpoint than the one that it waits for.
@@ -402,13 +404,14 @@ impl<'a, T: Transport> Race<'_, 'a, T> {
     fn lease(&self, kind: Kind, now: Instant) -> Option<Lease> {
         let (call, attempted) = (self.state.call, &self.state.attempted);
         if self.has_elsewhere(now) {
-            return call.target.lease(attempted, call.key, Terms::BESIDE, now).ok();
+            return call.target.lease(attempted, call.key, PickConstraints::BESIDE, now).ok();
         }
-        let again = |terms| call.target.lease(Attempted::NONE, call.key, terms, now).ok();
+        let again =
+            |constraints| call.target.lease(Attempted::NONE, call.key, constraints, now).ok();
         let answers = kind != Kind::Hedge && self.all_are_late();
         let same = kind == Kind::Copy && self.is_alone(now);
-        let answering = answers.then(|| again(Terms::BESIDE)).flatten();
-        answering.or_else(|| same.then(|| again(Terms::ANY)).flatten())
+        let answering = answers.then(|| again(PickConstraints::BESIDE)).flatten();
+        answering.or_else(|| same.then(|| again(PickConstraints::ANY)).flatten())
     }
 
     /// The client's record learns whether a copy was worth it.

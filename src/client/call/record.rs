@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::call::Call;
 use super::send::AttemptFacts;
 use super::settle::AttemptRecord;
-use crate::balancer::balancer::{Balancer, EXPLAINED, NoneAdmits};
+use crate::balancer::balancer::{Balancer, EXPLAINED, PickError};
 use crate::client::admission::limit::Refused;
 use crate::client::observe::meter::CallMeter;
 use crate::error::{CallReport, Error, ErrorKind};
@@ -28,13 +28,13 @@ pub(crate) enum CallEnd {
     /// The retry policy says so.
     Stopped(StopReason),
     /// No circuit admits.
-    NoEndpoints(NoneAdmits),
+    NoEndpoints(PickError),
     /// No list is known, for this reason.
     NoList(String),
     /// The deadline passed between attempts.
     Deadline,
     /// It passed while the call waited for an endpoint.
-    NotReady(NoneAdmits),
+    NotReady(PickError),
     /// The call was ended from outside.
     Asked(ErrorKind),
     /// The host's hook refused.

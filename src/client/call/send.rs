@@ -14,25 +14,25 @@ use super::call::Call;
 use super::faults::suffer;
 use super::limits::Limits;
 use super::propagation;
-use super::watch::{AttemptWatch, Passed};
+use super::watch::{AttemptWatch, LimitPassed};
 use crate::balancer::lease::Lease;
 use crate::balancer::pick::attempted::Attempted;
+use crate::body_source::BodyReader;
 use crate::client::body::streaming;
-use crate::client::observe::hooks::AttemptAhead;
+use crate::client::observe::hooks::AttemptInfo;
 use crate::config::Commit;
 use crate::error::ErrorKind;
 use crate::outcome::{Class, Failure, FailureKind, in_ms};
 use crate::phase::{ConnectionInfo, PhasesSoFar};
 use crate::policy::retry::retry_after;
-use crate::policy::{AttemptOutcome, InjectedFault, Left, Pushback, RetryAfter, RetryOn, class};
+use crate::policy::{AttemptOutcome, InjectedFault, Pushback, RaceEnd, RetryAfter, RetryOn, class};
 use crate::request::Request;
 use crate::response::{Resource, Response};
 use crate::runtime::clock;
+use crate::runtime::cold_path::cold_path;
 use crate::runtime::host::callback;
-use crate::runtime::rare::rare;
-use crate::source::BodyReader;
 use crate::statistics::Counter;
-use crate::transport::{Answer, Exchange, Live, Progress, Transport, stayed_in_use};
+use crate::transport::{Answer, Exchange, Progress, StreamedBody, Transport, stayed_in_use};
 
 /// An attempt that may be sent. Dropped under way, it drops its exchange and gives its permit back.
 #[derive(Debug)]
@@ -64,7 +64,7 @@ pub(crate) struct AttemptDone {
     pub(crate) lease: Lease,
     pub(crate) began: Instant,
     pub(crate) first_on_endpoint: bool,
-    pub(crate) left: Left,
+    pub(crate) race_end: RaceEnd,
     pub(crate) facts: AttemptFacts,
     /// What retry and circuit judge.
     pub(crate) outcome: AttemptOutcome,
@@ -168,7 +168,7 @@ impl Attempt {
             && class(&outcome, call.retry()) != Class::Success
         {
             let answer = std::mem::take(answer);
-            result = rare(|| self.whole(answer, call, watch)).await;
+            result = cold_path(|| self.whole(answer, call, watch)).await;
             if result.is_err() {
                 outcome = self.outcome(call, &result);
             }
@@ -176,7 +176,7 @@ impl Attempt {
         let facts = AttemptFacts {
             is_hedge: self.is_hedge,
             reason: self.reason,
-            late_after: watch.has_passed(Passed::Soft).then_some(self.limits.soft),
+            late_after: watch.has_passed(LimitPassed::Soft).then_some(self.limits.soft),
             waited: self.waited,
             phases: watch.progress.phases(),
             connection: watch.progress.connection(),
@@ -185,8 +185,8 @@ impl Attempt {
             number: self.number,
         };
         let Self { lease, began, first_on_endpoint, .. } = self;
-        let left = watch.left();
-        AttemptDone { lease, began, first_on_endpoint, left, facts, outcome, result }
+        let race_end = watch.race_end();
+        AttemptDone { lease, began, first_on_endpoint, race_end, facts, outcome, result }
     }
 
     /// What retry and circuit judge: by the host's own verdict on an answer, by the statuses that it has set, or by
@@ -300,7 +300,7 @@ impl Attempt {
     ) -> Result<Answer, Failure> {
         let mut alarm = pin!(sleep(self.limits.first(self.began)));
         poll_fn(|cx| {
-            if watch.left() != Left::Ended {
+            if watch.race_end() != RaceEnd::Ended {
                 return Poll::Ready(Err(cancelled(FailureKind::Cancelled, &watch.progress)));
             }
             if let Poll::Ready(result) = work.as_mut().poll(cx) {
@@ -326,13 +326,13 @@ impl Attempt {
         // The clock does not run while all connections are in use.
         let from = if watch.progress.is_waiting() { now } else { watch.progress.counts_from() };
         let passed = now.saturating_duration_since(from);
-        if passed >= short && watch.pass(Passed::Short) {
+        if passed >= short && watch.pass(LimitPassed::Short) {
             self.lease.mark_overdue(now);
         }
         if passed >= slow {
-            watch.pass(Passed::Slow);
+            watch.pass(LimitPassed::Slow);
         }
-        if passed >= soft && watch.pass(Passed::Soft) {
+        if passed >= soft && watch.pass(LimitPassed::Soft) {
             self.lease.mark_late(now);
         }
         let ahead = [short, slow, soft].into_iter().filter(|limit| *limit > passed).min();
@@ -380,7 +380,7 @@ async fn committed(
 ) -> Result<Answer, Failure> {
     // Boxed: calls that suffer none are not to carry its state.
     if let Some(fault) = fault
-        && let Some(answer) = rare(|| suffer(fault, exchange.progress, call.stripe)).await?
+        && let Some(answer) = cold_path(|| suffer(fault, exchange.progress, call.stripe)).await?
     {
         return Ok(answer);
     }
@@ -402,7 +402,7 @@ const FAR: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 
 impl AttemptDone {
     /// The body that is still to come, where the answer is streamed.
-    pub(crate) fn take_stream(&mut self) -> Option<Live> {
+    pub(crate) fn take_stream(&mut self) -> Option<StreamedBody> {
         self.result.as_mut().ok()?.live.take().map(|live| *live)
     }
 
@@ -437,7 +437,7 @@ fn outgoing(
     left: impl FnOnce() -> Duration,
 ) -> Result<Option<Box<Request>>, String> {
     let hook = call.core.hooks.on_request.as_ref();
-    if hook.is_none() && !call.core.config.passes_on() {
+    if hook.is_none() && !call.core.config.adds_attempt_headers() {
         return Ok(None);
     }
     let mut request = call.request.clone();
@@ -446,8 +446,8 @@ fn outgoing(
     let config = &call.core.config;
     propagation::add(config, call.trace.as_ref(), left(), number, &mut request.headers);
     if let Some(hook) = hook {
-        let ahead = AttemptAhead { endpoint: lease.endpoint(), number };
-        callback::run(|| hook(&mut request, &ahead))?;
+        let info = AttemptInfo { endpoint: lease.endpoint(), number };
+        callback::run(|| hook(&mut request, &info))?;
     }
     Ok(Some(Box::new(request)))
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use crate::balancer::lease::Lease;
 use crate::endpoint::{AddressFault, Endpoint};
 use crate::outcome::{FailureKind, Transition, Verdict};
-use crate::policy::{AttemptOutcome, Evidence, Left, RetryAfter, blamed, verdict};
+use crate::policy::{AttemptOutcome, Observation, RaceEnd, RetryAfter, blamed, verdict};
 use crate::runtime::clock;
 
 /// What is known of an attempt once its circuit was told.
@@ -23,7 +23,7 @@ pub(crate) struct AttemptRecord {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct AttemptEnd {
     pub(crate) outcome: AttemptOutcome,
-    pub(crate) left: Left,
+    pub(crate) race_end: RaceEnd,
     /// It had passed its limit.
     pub(crate) late: bool,
     pub(crate) began: Instant,
@@ -50,8 +50,8 @@ impl AttemptEnd {
     pub(crate) fn in_time(outcome: AttemptOutcome, began: Instant) -> Self {
         let now = clock::now();
         let elapsed = now.saturating_duration_since(began);
-        let (left, late, cost) = (Left::Ended, false, Cost::Elapsed);
-        Self { outcome, left, late, began, now, elapsed, cost, hurried: false }
+        let (race_end, late, cost) = (RaceEnd::Ended, false, Cost::Elapsed);
+        Self { outcome, race_end, late, began, now, elapsed, cost, hurried: false }
     }
 
     fn cost(&self) -> Duration {
@@ -72,10 +72,10 @@ pub(crate) fn settle(
     asked: Option<RetryAfter>,
 ) -> (AttemptRecord, AttemptOutcome) {
     let url = Arc::clone(lease.endpoint().url());
-    let &AttemptEnd { left, began, now, elapsed, .. } = end;
+    let &AttemptEnd { race_end, began, now, elapsed, .. } = end;
     // Three of them in a row are no bad luck.
-    let late = end.late || left == Left::OvertakenByLater && lease.counts_as_late();
-    let outcome = blamed(end.outcome, left, late && !lease.is_late_with_all());
+    let late = end.late || race_end == RaceEnd::OvertakenByLater && lease.counts_as_late();
+    let outcome = blamed(end.outcome, race_end, late && !lease.is_late_with_all());
     let verdict = match verdict(&outcome) {
         // It may be well, and only too far away for this call: one caller is not to keep it from all others. A failure
         // like another, five of which in a row say enough.
@@ -87,11 +87,12 @@ pub(crate) fn settle(
     if hangs {
         lease.mark_late(now);
         lease.ended_late(end.cost(), now);
-    } else if left != Left::Ended && verdict == Verdict::Neutral {
+    } else if race_end != RaceEnd::Ended && verdict == Verdict::Neutral {
         lease.overtaken(began, now);
     }
-    let evidence = Evidence { verdict, elapsed, late, retry_after: asked.map(|asked| asked.wait) };
-    let transition = lease.settle(&evidence, &outcome, now);
+    let observation =
+        Observation { verdict, elapsed, late, retry_after: asked.map(|asked| asked.wait) };
+    let transition = lease.settle(&observation, &outcome, now);
     (AttemptRecord { url, transition, elapsed, now }, outcome)
 }
 
@@ -99,7 +100,7 @@ pub(crate) fn settle(
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct AttemptSeen {
     pub(crate) outcome: AttemptOutcome,
-    pub(crate) left: Left,
+    pub(crate) race_end: RaceEnd,
     /// It had passed its limit.
     pub(crate) late: bool,
 }
@@ -120,20 +121,20 @@ pub(crate) fn tell_address(
 
 impl AttemptSeen {
     fn is_good(&self) -> bool {
-        self.left == Left::Ended && verdict(&self.outcome) == Verdict::Success
+        self.race_end == RaceEnd::Ended && verdict(&self.outcome) == Verdict::Success
     }
 
     fn address_fault(&self) -> Option<AddressFault> {
-        let Self { outcome, left, late } = *self;
+        let Self { outcome, race_end, late } = *self;
         let AttemptOutcome::Failed { kind, .. } = outcome else {
-            let fails = left == Left::Ended && verdict(&outcome) == Verdict::Failure;
+            let fails = race_end == RaceEnd::Ended && verdict(&outcome) == Verdict::Failure;
             return fails.then_some(AddressFault::Failing);
         };
         let fails = matches!(verdict(&outcome), Verdict::Failure | Verdict::Unreachable);
-        let is_silent = match (left, kind) {
-            (Left::OvertakenByLater, _) | (Left::Ended, FailureKind::Deadline) => late,
-            (Left::Ended, _) => fails,
-            (Left::Cancelled | Left::OvertakenByEarlier, _) => false,
+        let is_silent = match (race_end, kind) {
+            (RaceEnd::OvertakenByLater, _) | (RaceEnd::Ended, FailureKind::Deadline) => late,
+            (RaceEnd::Ended, _) => fails,
+            (RaceEnd::Cancelled | RaceEnd::OvertakenByEarlier, _) => false,
         };
         is_silent.then_some(AddressFault::Silent)
     }
@@ -152,9 +153,10 @@ mod tests {
 
     #[test]
     fn an_address_is_judged_by_answers_and_by_hangs_and_not_by_who_gave_up() {
-        let fault = |outcome, left, late| AttemptSeen { outcome, left, late }.address_fault();
+        let fault =
+            |outcome, race_end, late| AttemptSeen { outcome, race_end, late }.address_fault();
         let failed = |kind| AttemptOutcome::Failed { kind, sent: true };
-        let (silent, ended) = (Some(AddressFault::Silent), Left::Ended);
+        let (silent, ended) = (Some(AddressFault::Silent), RaceEnd::Ended);
         let failing = Some(AddressFault::Failing);
         assert_eq!(fault(AttemptOutcome::Answered { status: 503 }, ended, false), failing);
         assert_eq!(fault(AttemptOutcome::Answered { status: 404 }, ended, true), None);
@@ -162,9 +164,9 @@ mod tests {
         assert_eq!(fault(failed(FailureKind::Deadline), ended, true), silent);
         assert_eq!(fault(failed(FailureKind::Deadline), ended, false), None);
         let cancelled = failed(FailureKind::Cancelled);
-        assert_eq!(fault(cancelled, Left::OvertakenByLater, true), silent);
-        assert_eq!(fault(cancelled, Left::OvertakenByLater, false), None, "a hedge was quicker");
-        assert_eq!(fault(cancelled, Left::OvertakenByEarlier, true), None);
-        assert_eq!(fault(cancelled, Left::Cancelled, true), None, "by its caller");
+        assert_eq!(fault(cancelled, RaceEnd::OvertakenByLater, true), silent);
+        assert_eq!(fault(cancelled, RaceEnd::OvertakenByLater, false), None, "a hedge was quicker");
+        assert_eq!(fault(cancelled, RaceEnd::OvertakenByEarlier, true), None);
+        assert_eq!(fault(cancelled, RaceEnd::Cancelled, true), None, "by its caller");
     }
 }

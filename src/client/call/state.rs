@@ -9,21 +9,21 @@ use super::limits::OUTLASTS_LOST_SYN;
 use super::record::{CallEnd, CallRecord};
 use super::send::{Attempt, AttemptDone};
 use super::settle::{AttemptEnd, AttemptSeen, Cost, settle, tell_address};
-use crate::balancer::balancer::NoneAdmits;
+use crate::balancer::balancer::PickError;
 use crate::balancer::lease::Lease;
 use crate::balancer::pick::attempted::Attempted;
-use crate::balancer::pick::terms::Terms;
+use crate::balancer::pick::constraints::PickConstraints;
+use crate::body_source::BodyReader;
 use crate::client::admission::admission::AdmittedCall;
 use crate::client::admission::limit::Refused;
 use crate::client::observe::meter::CallMeter;
 use crate::error::ErrorKind;
 use crate::outcome::Class;
 use crate::policy::{
-    AttemptOutcome, Decision, Facts, Left, ProbeEligibility, Pushback, Retry, RetryAfter,
-    StopReason, TowardsOverdue, class,
+    AttemptOutcome, Decision, Facts, OverduePolicy, ProbeEligibility, Pushback, RaceEnd, Retry,
+    RetryAfter, StopReason, class,
 };
 use crate::runtime::{clock, entropy};
-use crate::source::BodyReader;
 use crate::statistics::Counter;
 
 /// A call under way.
@@ -104,14 +104,14 @@ impl<'a> CallState<'a> {
         if call.is_over(now) {
             return Err(CallEnd::Deadline);
         }
-        let (attempted, terms) = (&self.attempted, self.terms());
-        let lease = call.causing(|| call.target.lease(attempted, call.key, terms, now));
+        let (attempted, constraints) = (&self.attempted, self.constraints());
+        let lease = call.causing(|| call.target.lease(attempted, call.key, constraints, now));
         lease.or_else(|none| self.lease_in_outage(none, now))
     }
 
     /// A newer list is worth more than a probe that comes early.
     #[cold]
-    fn lease_in_outage(&self, none: NoneAdmits, now: Instant) -> Result<Lease, CallEnd> {
+    fn lease_in_outage(&self, none: PickError, now: Instant) -> Result<Lease, CallEnd> {
         // The more are asked now, the later it is well again.
         if none.held_back {
             return Err(CallEnd::Overloaded(Refused::Recovering));
@@ -123,13 +123,13 @@ impl<'a> CallState<'a> {
         early.ok_or(CallEnd::NoEndpoints(none))
     }
 
-    fn terms(&self) -> Terms {
+    fn constraints(&self) -> PickConstraints {
         let (retries, copied) = (!self.attempted.is_empty(), self.call.may_hedge());
         let overdue = match self.call.can_look_elsewhere() {
-            true => TowardsOverdue::Take,
-            false => TowardsOverdue::PassOver,
+            true => OverduePolicy::Take,
+            false => OverduePolicy::PassOver,
         };
-        Terms { probing: ProbeEligibility::of_attempt(retries, copied), overdue }
+        PickConstraints { probing: ProbeEligibility::of_attempt(retries, copied), overdue }
     }
 
     pub(crate) fn class(&self, outcome: &AttemptOutcome) -> Class {
@@ -141,7 +141,7 @@ impl<'a> CallState<'a> {
         let call = self.call;
         let (now, outcome) = (clock::now(), done.outcome);
         let (class, elapsed) = (self.class(&outcome), now.saturating_duration_since(done.began));
-        if done.left == Left::Ended {
+        if done.race_end == RaceEnd::Ended {
             self.observe(&outcome, class, elapsed, now);
         }
         let hint = ServerHint {
@@ -150,28 +150,28 @@ impl<'a> CallState<'a> {
         };
         let (asked, first_on_endpoint) = (done.asked(), done.first_on_endpoint);
         let in_outage = done.lease.is_probe_in_outage();
-        let AttemptDone { lease, began, left, facts, result, .. } = done;
+        let AttemptDone { lease, began, race_end, facts, result, .. } = done;
         let late = facts.late_after.is_some();
         let cost = Cost::Until(call.deadline);
         let is_share = call.core.config.connect_timeout.is_none();
         let hurried = is_share && elapsed < OUTLASTS_LOST_SYN;
         let address = facts.connection.as_ref().and_then(|connection| connection.ends.remote);
         if let Some(address) = address {
-            tell_address(lease.endpoint(), address, &AttemptSeen { outcome, left, late }, now);
+            tell_address(lease.endpoint(), address, &AttemptSeen { outcome, race_end, late }, now);
             if class != Class::Success {
                 self.met.push(address);
             }
         }
-        let end = AttemptEnd { outcome, left, late, began, now, elapsed, cost, hurried };
+        let end = AttemptEnd { outcome, race_end, late, began, now, elapsed, cost, hurried };
         let (settled, blamed) = call.causing(|| settle(lease, &end, hint.retry_after));
-        match (left, result) {
+        match (race_end, result) {
             (
-                Left::Cancelled | Left::OvertakenByEarlier | Left::OvertakenByLater,
+                RaceEnd::Cancelled | RaceEnd::OvertakenByEarlier | RaceEnd::OvertakenByLater,
                 Err(mut failure),
             ) => {
                 // The client's limits see a hang as what it is.
                 self.observe(&blamed, Class::Final, elapsed, now);
-                if left != Left::Cancelled {
+                if race_end != RaceEnd::Cancelled {
                     FASTER.clone_into(&mut failure.detail);
                 }
                 self.record.add_cancelled(settled, failure, facts);

@@ -7,7 +7,7 @@
 use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
 use std::time::Instant;
 
-use crate::policy::Left;
+use crate::policy::RaceEnd;
 use crate::transport::Progress;
 
 /// One attempt, as the race sees it.
@@ -16,13 +16,13 @@ pub(crate) struct AttemptWatch {
     pub(crate) began: Instant,
     pub(crate) progress: Progress,
     passed: AtomicU8,
-    left: AtomicU8,
+    race_end: AtomicU8,
 }
 
 /// Which limit an attempt's clock has passed: a bit each, as a copy may start before its endpoint is overdue, or after.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
-pub(crate) enum Passed {
+pub(crate) enum LimitPassed {
     Nothing = 0,
     /// Its endpoint is overdue.
     Short = 1,
@@ -37,42 +37,47 @@ impl AttemptWatch {
         Self {
             began,
             progress: Progress::new(began),
-            passed: AtomicU8::new(Passed::Nothing as u8),
-            left: AtomicU8::new(Left::Ended as u8),
+            passed: AtomicU8::new(LimitPassed::Nothing as u8),
+            race_end: AtomicU8::new(RaceEnd::Ended as u8),
         }
     }
 
     /// Notes that a limit has passed; whether it had not before.
-    pub(crate) fn pass(&self, limit: Passed) -> bool {
+    pub(crate) fn pass(&self, limit: LimitPassed) -> bool {
         self.passed.fetch_or(limit as u8, Relaxed) & limit as u8 == 0
     }
 
     /// Whether the attempt has passed the limit.
     #[inline]
-    pub(crate) fn has_passed(&self, limit: Passed) -> bool {
+    pub(crate) fn has_passed(&self, limit: LimitPassed) -> bool {
         self.passed.load(Relaxed) & limit as u8 != 0
     }
 
     /// Another attempt of the call, which began then, has answered.
     pub(crate) fn overtaken_by(&self, other: Instant) {
-        let left =
-            if other < self.began { Left::OvertakenByEarlier } else { Left::OvertakenByLater };
-        self.left.store(left as u8, Relaxed);
+        let race_end = if other < self.began {
+            RaceEnd::OvertakenByEarlier
+        } else {
+            RaceEnd::OvertakenByLater
+        };
+        self.race_end.store(race_end as u8, Relaxed);
     }
 
     /// Its call was ended from outside.
     pub(crate) fn cancel(&self) {
-        self.left.store(Left::Cancelled as u8, Relaxed);
+        self.race_end.store(RaceEnd::Cancelled as u8, Relaxed);
     }
 
     /// How it left its race.
     #[inline]
-    pub(crate) fn left(&self) -> Left {
-        match self.left.load(Relaxed) {
-            left if left == Left::Cancelled as u8 => Left::Cancelled,
-            left if left == Left::OvertakenByEarlier as u8 => Left::OvertakenByEarlier,
-            left if left == Left::OvertakenByLater as u8 => Left::OvertakenByLater,
-            _ => Left::Ended,
+    pub(crate) fn race_end(&self) -> RaceEnd {
+        match self.race_end.load(Relaxed) {
+            race_end if race_end == RaceEnd::Cancelled as u8 => RaceEnd::Cancelled,
+            race_end if race_end == RaceEnd::OvertakenByEarlier as u8 => {
+                RaceEnd::OvertakenByEarlier
+            }
+            race_end if race_end == RaceEnd::OvertakenByLater as u8 => RaceEnd::OvertakenByLater,
+            _ => RaceEnd::Ended,
         }
     }
 }
@@ -84,13 +89,15 @@ mod tests {
 
     #[test]
     fn a_copy_that_starts_early_hides_no_overdue_answer() {
-        for order in [[Passed::Short, Passed::Slow], [Passed::Slow, Passed::Short]] {
+        for order in
+            [[LimitPassed::Short, LimitPassed::Slow], [LimitPassed::Slow, LimitPassed::Short]]
+        {
             let watch = AttemptWatch::new(clock::now());
             for limit in order {
                 assert!(!watch.has_passed(limit) && watch.pass(limit), "{limit:?} is news");
                 assert!(watch.has_passed(limit) && !watch.pass(limit), "{limit:?} is told once");
             }
-            assert!(!watch.has_passed(Passed::Soft));
+            assert!(!watch.has_passed(LimitPassed::Soft));
         }
     }
 }

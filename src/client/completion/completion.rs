@@ -13,7 +13,7 @@ use crate::runtime::sync::{Mutex, MutexGuard, Notify};
 pub type Outcome = Result<Delivery, Error>;
 
 /// Takes a call's outcome on the I/O thread that finished it.
-pub type Taker = Box<dyn FnOnce(Outcome) + Send>;
+pub type OutcomeCallback = Box<dyn FnOnce(Outcome) + Send>;
 
 /// The ending of one call.
 #[derive(Default)]
@@ -29,7 +29,7 @@ enum State {
     #[default]
     Running,
     /// A callback waits for the outcome.
-    Promised(Taker),
+    Promised(OutcomeCallback),
     Finished(Outcome),
     Taken,
 }
@@ -92,7 +92,10 @@ impl Completion {
     ///
     /// # Errors
     /// The outcome was handed out, or promised, before.
-    pub fn promise(&self, taker: Taker) -> Result<Option<(Taker, Outcome)>, Error> {
+    pub fn promise(
+        &self,
+        taker: OutcomeCallback,
+    ) -> Result<Option<(OutcomeCallback, Outcome)>, Error> {
         let mut state = self.lock();
         match std::mem::replace(&mut *state, State::Taken) {
             State::Running => {
@@ -259,7 +262,7 @@ mod loom_tests {
     }
 
     /// Counts the outcomes that a callback was given.
-    fn counter(told: &Arc<AtomicUsize>) -> Taker {
+    fn counter(told: &Arc<AtomicUsize>) -> OutcomeCallback {
         let told = Arc::clone(told);
         Box::new(move |_| {
             told.fetch_add(1, Ordering::Relaxed);

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use super::completion::Outcome;
 use crate::client::observe::event_record::EventRecord;
 use crate::error::{Error, ErrorKind};
-use crate::runtime::readiness::{Raise, Readiness};
+use crate::runtime::readiness::{PendingRaise, Readiness};
 use crate::runtime::socket::Descriptor;
 use crate::runtime::stop::{Reason, Stop};
 use crate::runtime::sync::{Mutex, MutexGuard};
@@ -154,7 +154,7 @@ impl Queue {
         self.raise(raise);
     }
 
-    fn raise(&self, begun: Option<Raise>) {
+    fn raise(&self, begun: Option<PendingRaise>) {
         if let Some(begun) = begun {
             self.readiness.raise(begun);
         }

@@ -11,11 +11,11 @@ use crate::transport::WireTrace;
 
 /// Runs before an attempt; may change its path and headers, or refuse the call.
 pub type OnRequest =
-    Arc<dyn Fn(&mut Request, &AttemptAhead<'_>) -> Result<(), String> + Send + Sync>;
+    Arc<dyn Fn(&mut Request, &AttemptInfo<'_>) -> Result<(), String> + Send + Sync>;
 
 /// What is known of an attempt before it is sent.
 #[derive(Clone, Copy, Debug)]
-pub struct AttemptAhead<'a> {
+pub struct AttemptInfo<'a> {
     /// Where it goes.
     pub endpoint: &'a Endpoint,
     /// Its number within the call, from 1.

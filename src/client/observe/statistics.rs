@@ -85,7 +85,7 @@ impl Core {
     }
 }
 
-/// Those at rest are the kept ones that were neither used again nor closed.
+/// The idle ones are those that were kept, and neither used again nor closed.
 fn connections(totals: &Totals) -> Family {
     let closed: u64 = (0..CloseReason::COUNT).map(|it| totals.get(CloseReason::counter(it))).sum();
     let open = totals.get(Counter::ConnectionsOpened).saturating_sub(closed);

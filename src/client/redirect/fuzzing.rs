@@ -24,9 +24,9 @@ pub fn location(bytes: &[u8]) {
     let headers = HeaderMap::from_iter(headers);
     let progress = Progress::default();
     let exchange = Exchange::get(&first, "/a/b?c", Duration::ZERO, 0, &progress);
-    let mut leg = Leg::of(&Exchange { headers: &headers, ..exchange });
+    let mut request = RedirectedRequest::of(&Exchange { headers: &headers, ..exchange });
     let stays = written.starts_with("http://one.test:8080/");
-    leg.go(origin, path, &first, &Origins::default());
-    assert_eq!(leg.headers.len(), if stays { 2 } else { 1 }, "{written}");
-    assert_eq!(Arc::ptr_eq(&leg.endpoint, &first), stays);
+    request.go(origin, path, &first, &Origins::default());
+    assert_eq!(request.headers.len(), if stays { 2 } else { 1 }, "{written}");
+    assert_eq!(Arc::ptr_eq(&request.endpoint, &first), stays);
 }

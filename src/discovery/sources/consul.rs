@@ -12,11 +12,11 @@ use tokio::time::sleep_until;
 use url::form_urlencoded::byte_serialize;
 
 use crate::discovery::config::{ConsulConfig, ProviderConfig, RegistryConfig};
-use crate::discovery::ground::Ground;
 use crate::discovery::scheme::Scheme;
-use crate::discovery::source::{Ended, Session, Source, Teller, session};
+use crate::discovery::source::{Session, SessionEnd, Source, UpdateChannel, session};
+use crate::discovery::source_context::SourceContext;
 use crate::discovery::wire::http::{self, Answer, HttpClient, TokenForm};
-use crate::discovery::wire::{Memory, consul};
+use crate::discovery::wire::{RegistryCache, consul};
 use crate::runtime::clock;
 
 pub(in crate::discovery) const SCHEME: Scheme = Scheme {
@@ -55,8 +55,8 @@ fn make(config: &ProviderConfig) -> Result<Arc<dyn Source>, String> {
         return Err(format!("consul: the path names no service; write {}", SCHEME.form));
     }
     let (registry, config) = (config.registry.clone(), config.consul.clone());
-    let (authority, memory) = (target.authority.clone(), Arc::default());
-    Ok(Arc::new(Consul { authority, servers, service, config, registry, memory }))
+    let (authority, cache) = (target.authority.clone(), Arc::default());
+    Ok(Arc::new(Consul { authority, servers, service, config, registry, cache }))
 }
 
 #[derive(Debug)]
@@ -66,12 +66,12 @@ struct Consul {
     service: String,
     config: ConsulConfig,
     registry: RegistryConfig,
-    memory: Arc<Memory>,
+    cache: Arc<RegistryCache>,
 }
 
 impl Source for Consul {
-    fn watch<'a>(&'a self, ground: &'a Ground, teller: &'a Teller) -> Session<'a> {
-        session(self.session(ground, teller))
+    fn watch<'a>(&'a self, context: &'a SourceContext, updates: &'a UpdateChannel) -> Session<'a> {
+        session(self.session(context, updates))
     }
 
     fn describe(&self) -> String {
@@ -90,28 +90,32 @@ impl Source for Consul {
 }
 
 impl Consul {
-    async fn session(&self, ground: &Ground, teller: &Teller) -> Result<Infallible, Ended> {
+    async fn session(
+        &self,
+        context: &SourceContext,
+        updates: &UpdateChannel,
+    ) -> Result<Infallible, SessionEnd> {
         let (registry, form) = (&self.registry, TokenForm::Bearer);
-        let http = HttpClient::new(registry, &self.servers, form, ground, &self.memory)?;
+        let http = HttpClient::new(registry, &self.servers, form, context, &self.cache)?;
         let (mut index, mut instances) = (0, consul::Instances::default());
         loop {
             let begun = clock::now();
             let (path, headers) = (self.path(index), HeaderMap::new());
             let answer = match index {
-                0 => http.awaited(teller, http.get(&path, &headers)).await?,
+                0 => http.awaited(updates, http.get(&path, &headers)).await?,
                 _ => http.get_held(&path, &headers, registry.silence).await?,
             };
             if answer.status != StatusCode::OK {
                 return Err(refused(answer.status, &answer.headers));
             }
             index = index_after(index, &answer);
-            let not_consul = |why| Ended::Failed(format!("Consul's answer is {why}"));
+            let not_consul = |why| SessionEnd::Failed(format!("Consul's answer is {why}"));
             let entries = instances.read(&answer.body).map_err(not_consul)?;
             // Without an index the next question is answered at once.
             let is_held_back = entries.is_none() || index == 0;
             match entries {
-                Some(entries) => entries.tell(teller),
-                None => teller.alive(),
+                Some(entries) => entries.tell(updates),
+                None => updates.alive(),
             }
             if is_held_back {
                 sleep_until((begun + AT_MOST_EVERY).into()).await;
@@ -145,13 +149,13 @@ fn index_after(before: u64, answer: &Answer) -> u64 {
     if index < before { 0 } else { index }
 }
 
-fn refused(status: StatusCode, headers: &HeaderMap) -> Ended {
+fn refused(status: StatusCode, headers: &HeaderMap) -> SessionEnd {
     match status {
         StatusCode::FORBIDDEN | StatusCode::UNAUTHORIZED => {
-            Ended::Refused(format!("Consul refused the token (status {})", status.as_u16()))
+            SessionEnd::Refused(format!("Consul refused the token (status {})", status.as_u16()))
         }
         StatusCode::BAD_REQUEST | StatusCode::NOT_FOUND => {
-            Ended::Refused(format!("Consul refused the question (status {})", status.as_u16()))
+            SessionEnd::Refused(format!("Consul refused the question (status {})", status.as_u16()))
         }
         _ => {
             let problem = format!("Consul answered with status {}", status.as_u16());

@@ -14,9 +14,9 @@ use std::time::{Duration, Instant};
 use tokio::time::{sleep, sleep_until};
 
 use crate::discovery::config::{DnsConfig, DnsTransport, Family, ProviderConfig};
-use crate::discovery::ground::Ground;
 use crate::discovery::scheme::Scheme;
-use crate::discovery::source::{Ended, Session, Source, Teller};
+use crate::discovery::source::{Session, SessionEnd, Source, UpdateChannel};
+use crate::discovery::source_context::SourceContext;
 use crate::discovery::target::host_and_port;
 use crate::endpoint::{Host, bracketed};
 use crate::runtime::clock;
@@ -35,10 +35,10 @@ pub(super) const KEYS: &[&str] =
     &["dns_server", "dns_timeout", "family", "max_ttl", "min_ttl", "transport"];
 
 /// What asks for the names of one session.
-pub(super) fn name_servers(config: &DnsConfig) -> Result<NameServers, Ended> {
+pub(super) fn name_servers(config: &DnsConfig) -> Result<NameServers, SessionEnd> {
     match config.servers.is_empty() {
         true => Ok(NameServers::system(config.timeout)),
-        false => NameServers::at(&config.servers, config.timeout).map_err(Ended::Failed),
+        false => NameServers::at(&config.servers, config.timeout).map_err(SessionEnd::Failed),
     }
 }
 
@@ -91,20 +91,20 @@ struct Dns {
 }
 
 impl Source for Dns {
-    fn watch<'a>(&'a self, ground: &'a Ground, teller: &'a Teller) -> Session<'a> {
+    fn watch<'a>(&'a self, context: &'a SourceContext, updates: &'a UpdateChannel) -> Session<'a> {
         Box::pin(async move {
             if self.is_address() {
-                return self.tell_itself(teller).await;
+                return self.tell_itself(updates).await;
             }
             let servers = match name_servers(&self.config) {
                 Ok(servers) => servers,
                 Err(ended) => return ended,
             };
-            let lookup = match teller.serving() {
+            let lookup = match updates.serving() {
                 Some(serving) => Lookup::new(self, &servers, &serving.hosts),
                 None => Lookup::new(self, &servers, &[]),
             };
-            lookup.run(ground, teller).await
+            lookup.run(context, updates).await
         })
     }
 
@@ -120,17 +120,18 @@ impl Dns {
     }
 
     /// An address in place of a name is its own, and nobody is asked.
-    async fn tell_itself(&self, teller: &Teller) -> Ended {
-        teller.list(vec![Arc::new(Host::new(&*self.name, self.port))]);
+    async fn tell_itself(&self, updates: &UpdateChannel) -> SessionEnd {
+        updates.list(vec![Arc::new(Host::new(&*self.name, self.port))]);
         loop {
             sleep(pause(&self.config, Duration::MAX)).await;
-            teller.alive();
+            updates.alive();
         }
     }
 }
 
-/// A question under way.
-pub(super) type Asking<'a> = Pin<Box<dyn Future<Output = Result<Records, Unanswered>> + Send + 'a>>;
+/// A query under way.
+pub(super) type PendingQuery<'a> =
+    Pin<Box<dyn Future<Output = Result<Records, Unanswered>> + Send + 'a>>;
 
 /// One session.
 struct Lookup<'a> {
@@ -146,7 +147,7 @@ struct Lookup<'a> {
 /// What is known of one kind of address.
 struct Part<'a> {
     kind: RecordKind,
-    asking: Option<Asking<'a>>,
+    pending: Option<PendingQuery<'a>>,
     asked_at: Option<Instant>,
     /// When it is asked for again.
     due: Instant,
@@ -170,7 +171,7 @@ impl Part<'_> {
         let served = served.filter(|it: &IpAddr| it.is_ipv4() == (kind == RecordKind::A)).collect();
         Self {
             kind,
-            asking: None,
+            pending: None,
             asked_at: None,
             due,
             doubted: None,
@@ -188,7 +189,7 @@ enum Step {
     Answered(usize, Result<Records, Unanswered>),
     /// Something is due, or a call found no endpoint.
     Time {
-        nudged: bool,
+        refresh_requested: bool,
     },
 }
 
@@ -204,21 +205,21 @@ impl<'a> Lookup<'a> {
         Self { dns, servers, parts, begun, told: None, news: None }
     }
 
-    async fn run(mut self, ground: &Ground, teller: &Teller) -> Ended {
+    async fn run(mut self, context: &SourceContext, updates: &UpdateChannel) -> SessionEnd {
         loop {
             self.ask(clock::now());
-            match self.step(ground).await {
+            match self.step(context).await {
                 Step::Answered(index, answer) => self.settle(index, answer),
-                Step::Time { nudged: true } => self.hurry(clock::now()),
-                Step::Time { nudged: false } => {}
+                Step::Time { refresh_requested: true } => self.hurry(clock::now()),
+                Step::Time { refresh_requested: false } => {}
             }
-            if let Some(ended) = self.tell(teller, clock::now()) {
+            if let Some(ended) = self.tell(updates, clock::now()) {
                 return ended;
             }
             // Behind the other kind's answer, which would take it back.
-            let is_quiet = self.parts.iter().all(|part| part.asking.is_none());
+            let is_quiet = self.parts.iter().all(|part| part.pending.is_none());
             if let Some(problem) = self.news.take_if(|_| is_quiet && self.told.is_some()) {
-                teller.failing(problem);
+                updates.failing(problem);
             }
         }
     }
@@ -228,33 +229,33 @@ impl<'a> Lookup<'a> {
         let (servers, name) = (self.servers, self.dns.name.as_str());
         let tcp = self.dns.config.transport == DnsTransport::Tcp;
         for part in &mut self.parts {
-            if part.asking.is_none() && part.due <= now {
+            if part.pending.is_none() && part.due <= now {
                 part.asked_at = Some(now);
-                part.asking = Some(Box::pin(servers.ask(name, part.kind, tcp)));
+                part.pending = Some(Box::pin(servers.ask(name, part.kind, tcp)));
             }
         }
     }
 
-    async fn step(&mut self, ground: &Ground) -> Step {
+    async fn step(&mut self, context: &SourceContext) -> Step {
         let grace = (self.told.is_none()).then(|| self.begun + GRACE);
-        let idle = self.parts.iter().filter(|part| part.asking.is_none()).map(|part| part.due);
+        let idle = self.parts.iter().filter(|part| part.pending.is_none()).map(|part| part.due);
         let grace = grace.filter(|at| *at > clock::now());
         let wakes = idle.chain(grace).min().unwrap_or_else(|| clock::now() + LONG);
         let mut time = pin!(sleep_until(wakes.into()));
-        let mut nudged = pin!(ground.nudged());
+        let mut refresh_requested = pin!(context.refresh_requested());
         poll_fn(|cx| {
             for (index, part) in self.parts.iter_mut().enumerate() {
-                if let Some(asking) = &mut part.asking
-                    && let Poll::Ready(answer) = asking.as_mut().poll(cx)
+                if let Some(pending) = &mut part.pending
+                    && let Poll::Ready(answer) = pending.as_mut().poll(cx)
                 {
-                    part.asking = None;
+                    part.pending = None;
                     return Poll::Ready(Step::Answered(index, answer));
                 }
             }
-            if nudged.as_mut().poll(cx).is_ready() {
-                return Poll::Ready(Step::Time { nudged: true });
+            if refresh_requested.as_mut().poll(cx).is_ready() {
+                return Poll::Ready(Step::Time { refresh_requested: true });
             }
-            time.as_mut().poll(cx).map(|()| Step::Time { nudged: false })
+            time.as_mut().poll(cx).map(|()| Step::Time { refresh_requested: false })
         })
         .await
     }
@@ -268,7 +269,7 @@ impl<'a> Lookup<'a> {
                 if config.transport == DnsTransport::Udp && part.lacks(&records) =>
             {
                 part.doubted = Some(records);
-                part.asking = Some(Box::pin(self.servers.ask(&self.dns.name, part.kind, true)));
+                part.pending = Some(Box::pin(self.servers.ask(&self.dns.name, part.kind, true)));
                 return;
             }
             (_, answer) => answer,
@@ -307,7 +308,7 @@ impl<'a> Lookup<'a> {
 
     /// Tells the list where it is known, or why it is not: a kind that does not answer is waited for a moment, and only
     /// at the beginning.
-    fn tell(&mut self, teller: &Teller, now: Instant) -> Option<Ended> {
+    fn tell(&mut self, updates: &UpdateChannel, now: Instant) -> Option<SessionEnd> {
         let is_open = |part: &Part<'_>| part.known.is_none() && part.problem.is_none();
         let has_some =
             self.parts.iter().any(|part| part.known.as_ref().is_some_and(|it| !it.is_empty()));
@@ -323,7 +324,7 @@ impl<'a> Lookup<'a> {
         if let Some(problem) = problems.next()
             && !self.parts.iter().any(serves)
         {
-            return Some(Ended::Failed(format!("{}: {problem}", self.dns.name)));
+            return Some(SessionEnd::Failed(format!("{}: {problem}", self.dns.name)));
         }
         let serving = self.parts.iter().filter(|part| part.may_serve(self.dns.max_stale, now));
         let mut addresses: Vec<IpAddr> = serving.flat_map(Part::last).copied().collect();
@@ -331,13 +332,13 @@ impl<'a> Lookup<'a> {
         addresses.sort_unstable();
         addresses.dedup();
         if self.told.as_ref() == Some(&addresses) && !addresses.is_empty() {
-            teller.alive();
+            updates.alive();
             return None;
         }
         let host = |address: &IpAddr| Arc::new(Host::new(address.to_string(), self.dns.port));
         match addresses.is_empty() {
-            true => teller.empty(self.nothing()),
-            false => teller.list(addresses.iter().map(host).collect()),
+            true => updates.empty(self.nothing()),
+            false => updates.list(addresses.iter().map(host).collect()),
         }
         self.told = Some(addresses);
         None

@@ -15,12 +15,12 @@ use bytes::Bytes;
 use tokio::time::timeout;
 
 use crate::discovery::config::{ProviderConfig, RegistryConfig};
-use crate::discovery::ground::Ground;
 use crate::discovery::scheme::Scheme;
-use crate::discovery::source::{Ended, Session, Source, Teller, session};
-use crate::discovery::wire::etcd::{self, Changes, Denial, Listing, WatchAnswer};
+use crate::discovery::source::{Session, SessionEnd, Source, UpdateChannel, session};
+use crate::discovery::source_context::SourceContext;
+use crate::discovery::wire::etcd::{self, Changes, Denial, RangeResponse, WatchResponse};
 use crate::discovery::wire::http::{self, HttpClient, TokenForm};
-use crate::discovery::wire::{Entries, Entry, EntryConfig, Frames, Memory};
+use crate::discovery::wire::{Entries, Entry, EntryConfig, Frames, RegistryCache};
 
 pub(in crate::discovery) const SCHEME: Scheme = Scheme {
     name: "etcd",
@@ -64,8 +64,8 @@ fn make(config: &ProviderConfig) -> Result<Arc<dyn Source>, String> {
         Some(_) => return Err("etcd: etcd_prefix stands in place of a path".to_owned()),
     };
     let (registry, entry) = (config.registry.clone(), config.entry.clone());
-    let (authority, memory) = (target.authority.clone(), Arc::default());
-    Ok(Arc::new(Etcd { authority, servers, prefix, registry, memory, entry }))
+    let (authority, cache) = (target.authority.clone(), Arc::default());
+    Ok(Arc::new(Etcd { authority, servers, prefix, registry, cache, entry }))
 }
 
 #[derive(Debug)]
@@ -75,13 +75,13 @@ struct Etcd {
     /// Ends with a slash, so that no service has the keys of one whose name is longer, unless it was given as it is.
     prefix: String,
     registry: RegistryConfig,
-    memory: Arc<Memory>,
+    cache: Arc<RegistryCache>,
     entry: EntryConfig,
 }
 
 impl Source for Etcd {
-    fn watch<'a>(&'a self, ground: &'a Ground, teller: &'a Teller) -> Session<'a> {
-        session(self.session(ground, teller))
+    fn watch<'a>(&'a self, context: &'a SourceContext, updates: &'a UpdateChannel) -> Session<'a> {
+        session(self.session(context, updates))
     }
 
     fn describe(&self) -> String {
@@ -93,21 +93,25 @@ impl Source for Etcd {
 }
 
 impl Etcd {
-    async fn session(&self, ground: &Ground, teller: &Teller) -> Result<Infallible, Ended> {
+    async fn session(
+        &self,
+        context: &SourceContext,
+        updates: &UpdateChannel,
+    ) -> Result<Infallible, SessionEnd> {
         let (registry, form) = (&self.registry, TokenForm::Plain);
-        let http = HttpClient::new(registry, &self.servers, form, ground, &self.memory)?;
+        let http = HttpClient::new(registry, &self.servers, form, context, &self.cache)?;
         let headers = HeaderMap::new();
         let mut keys = Keys { source: self, http, headers, entries: BTreeMap::new(), revision: 0 };
-        keys.log_in(teller).await?;
-        keys.list(teller).await?;
+        keys.log_in(updates).await?;
+        keys.list(updates).await?;
         loop {
-            keys.follow(teller).await?;
-            keys.ask_the_quorum(teller).await?;
+            keys.follow(updates).await?;
+            keys.ask_the_quorum(updates).await?;
         }
     }
 
     /// An error's answer.
-    fn refused(&self, status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Ended {
+    fn refused(&self, status: StatusCode, headers: &HeaderMap, body: &[u8]) -> SessionEnd {
         match etcd::denial(body) {
             Denial::Other(why) => {
                 http::failed(format!("{why} (status {})", status.as_u16()), status, headers)
@@ -116,15 +120,15 @@ impl Etcd {
         }
     }
 
-    fn denied(&self, denial: Denial) -> Ended {
+    fn denied(&self, denial: Denial) -> SessionEnd {
         match denial {
             Denial::Token if self.registry.username.is_none() => {
-                Ended::Refused("etcd refused the token".to_owned())
+                SessionEnd::Refused("etcd refused the token".to_owned())
             }
             // The next session logs in again.
-            Denial::Token | Denial::Compacted => Ended::Expired,
-            Denial::Credentials(why) => Ended::Refused(why.to_owned()),
-            Denial::Other(why) => Ended::Failed(why.to_owned()),
+            Denial::Token | Denial::Compacted => SessionEnd::Expired,
+            Denial::Credentials(why) => SessionEnd::Refused(why.to_owned()),
+            Denial::Other(why) => SessionEnd::Failed(why.to_owned()),
         }
     }
 }
@@ -141,13 +145,13 @@ struct Keys<'a> {
 
 impl Keys<'_> {
     /// Takes a token for the user, where there is one.
-    async fn log_in(&mut self, teller: &Teller) -> Result<(), Ended> {
+    async fn log_in(&mut self, updates: &UpdateChannel) -> Result<(), SessionEnd> {
         let registry = &self.source.registry;
         let (Some(name), Some(password)) = (&registry.username, &registry.password) else {
             return Ok(());
         };
         let request = etcd::login_request(name, password.reveal());
-        let answer = self.ask("/v3/auth/authenticate", request, teller).await?;
+        let answer = self.ask("/v3/auth/authenticate", request, updates).await?;
         let token = etcd::token(&answer).map_err(not_etcd)?;
         let mut token =
             HeaderValue::try_from(token).map_err(|_| not_etcd("a token of odd bytes"))?;
@@ -157,9 +161,14 @@ impl Keys<'_> {
     }
 
     /// The body of an answer that is none of an error.
-    async fn ask(&self, path: &str, request: Vec<u8>, teller: &Teller) -> Result<Bytes, Ended> {
+    async fn ask(
+        &self,
+        path: &str,
+        request: Vec<u8>,
+        updates: &UpdateChannel,
+    ) -> Result<Bytes, SessionEnd> {
         let asked = self.http.post(path, &self.headers, request.into());
-        let answer = self.http.awaited(teller, asked).await?;
+        let answer = self.http.awaited(updates, asked).await?;
         match answer.status {
             StatusCode::OK => Ok(answer.body),
             status => Err(self.source.refused(status, &answer.headers, &answer.body)),
@@ -167,48 +176,48 @@ impl Keys<'_> {
     }
 
     /// Tells all keys as they are at one revision.
-    async fn list(&mut self, teller: &Teller) -> Result<(), Ended> {
+    async fn list(&mut self, updates: &UpdateChannel) -> Result<(), SessionEnd> {
         let (prefix, end) = (self.source.prefix.as_bytes(), self.end());
         let (mut from, mut at, mut held) = (prefix.to_vec(), None, 0);
         loop {
             let request = etcd::range_request(&from, &end, PAGE, at);
-            let body = self.ask("/v3/kv/range", request, teller).await?;
+            let body = self.ask("/v3/kv/range", request, updates).await?;
             held += body.len();
             if held > MOST {
-                return Err(Ended::Failed("more than 32 MiB below the prefix".to_owned()));
+                return Err(SessionEnd::Failed("more than 32 MiB below the prefix".to_owned()));
             }
-            let Listing { revision, pairs, more, skipped } =
-                etcd::listing(&body).map_err(not_etcd)?;
+            let RangeResponse { revision, pairs, more, skipped } =
+                etcd::range_response(&body).map_err(not_etcd)?;
             self.revision = *at.get_or_insert(revision);
-            skipped.tell(teller);
+            skipped.tell(updates);
             let Some(last) = pairs.last().map(|pair| pair.key.clone()).filter(|last| *last >= from)
             else {
                 break;
             };
             for pair in pairs {
-                self.put(pair.key, &pair.value, teller);
+                self.put(pair.key, &pair.value, updates);
             }
             if !more {
                 break;
             }
             from = etcd::behind(last);
         }
-        self.tell(teller);
+        self.tell(updates);
         Ok(())
     }
 
-    fn tell(&self, teller: &Teller) {
-        self.entries.values().collect::<Entries>().list(teller);
+    fn tell(&self, updates: &UpdateChannel) {
+        self.entries.values().collect::<Entries>().list(updates);
     }
 
     /// Asks for the key that the prefix itself would be, which a member answers only with the quorum: a watch that was
     /// opened anew says nothing of that.
-    async fn ask_the_quorum(&self, teller: &Teller) -> Result<(), Ended> {
+    async fn ask_the_quorum(&self, updates: &UpdateChannel) -> Result<(), SessionEnd> {
         let prefix = self.source.prefix.as_bytes();
         let request = etcd::range_request(prefix, &etcd::behind(prefix.to_vec()), 1, None);
-        let body = self.ask("/v3/kv/range", request, teller).await?;
-        match etcd::listing(&body).map_err(not_etcd)?.revision < self.revision {
-            true => Err(Ended::Expired),
+        let body = self.ask("/v3/kv/range", request, updates).await?;
+        match etcd::range_response(&body).map_err(not_etcd)?.revision < self.revision {
+            true => Err(SessionEnd::Expired),
             false => Ok(()),
         }
     }
@@ -221,7 +230,7 @@ impl Keys<'_> {
     }
 
     /// Follows one watch until it was silent for too long.
-    async fn follow(&mut self, teller: &Teller) -> Result<(), Ended> {
+    async fn follow(&mut self, updates: &UpdateChannel) -> Result<(), SessionEnd> {
         let request =
             etcd::watch_request(self.source.prefix.as_bytes(), &self.end(), self.revision + 1);
         let headers = self.watch_headers();
@@ -238,59 +247,59 @@ impl Keys<'_> {
             // A part of a document is no answer.
             let left = patience.saturating_sub(heard.elapsed());
             let Ok(piece) = timeout(left, stream.chunk()).await else {
-                let silent = || Ended::Failed("no answer to a watch".to_owned());
+                let silent = || SessionEnd::Failed("no answer to a watch".to_owned());
                 return is_alive.then_some(()).ok_or_else(silent);
             };
-            let piece = piece?.ok_or_else(|| Ended::Failed("the watch ended".to_owned()))?;
+            let piece = piece?.ok_or_else(|| SessionEnd::Failed("the watch ended".to_owned()))?;
             frames.push(&piece).map_err(not_etcd)?;
             for frame in frames.by_ref() {
-                self.take(&frame, teller)?;
+                self.take(&frame, updates)?;
                 (is_alive, heard) = (true, Instant::now());
             }
         }
     }
 
     /// Takes one document of a watch.
-    fn take(&mut self, document: &[u8], teller: &Teller) -> Result<(), Ended> {
-        match etcd::watch_answer(document).map_err(not_etcd)? {
-            WatchAnswer::Created(revision) | WatchAnswer::Progress(revision)
+    fn take(&mut self, document: &[u8], updates: &UpdateChannel) -> Result<(), SessionEnd> {
+        match etcd::watch_response(document).map_err(not_etcd)? {
+            WatchResponse::Created(revision) | WatchResponse::Progress(revision)
                 if revision < self.revision =>
             {
-                return Err(Ended::Expired);
+                return Err(SessionEnd::Expired);
             }
-            WatchAnswer::Created(_) => teller.alive(),
-            WatchAnswer::Progress(revision) => {
+            WatchResponse::Created(_) => updates.alive(),
+            WatchResponse::Progress(revision) => {
                 self.revision = revision;
-                teller.alive();
+                updates.alive();
             }
-            WatchAnswer::Changes(changes) => self.apply(changes, teller),
-            WatchAnswer::Compacted => return Err(Ended::Expired),
-            WatchAnswer::Canceled(denial) => return Err(self.source.denied(denial)),
+            WatchResponse::Changes(changes) => self.apply(changes, updates),
+            WatchResponse::Compacted => return Err(SessionEnd::Expired),
+            WatchResponse::Canceled(denial) => return Err(self.source.denied(denial)),
         }
         Ok(())
     }
 
-    fn apply(&mut self, changes: Changes, teller: &Teller) {
+    fn apply(&mut self, changes: Changes, updates: &UpdateChannel) {
         for (key, value) in changes.keys {
             match value {
-                Some(value) => self.put(key, &value, teller),
+                Some(value) => self.put(key, &value, updates),
                 None => {
                     self.entries.remove(&key);
                 }
             }
         }
-        changes.skipped.tell(teller);
+        changes.skipped.tell(updates);
         self.revision = self.revision.max(changes.revision);
-        self.tell(teller);
+        self.tell(updates);
     }
 
     /// A key whose value cannot be used is as good as gone.
-    fn put(&mut self, key: Vec<u8>, value: &[u8], teller: &Teller) {
+    fn put(&mut self, key: Vec<u8>, value: &[u8], updates: &UpdateChannel) {
         let name = key.strip_prefix(self.source.prefix.as_bytes()).unwrap_or(&key);
         let entry = self.source.entry.host(name, value);
         if let Err(why) = entry {
             let name = String::from_utf8_lossy(name);
-            teller.skipped(&format!("key {}: {why}", name.escape_debug()));
+            updates.skipped(&format!("key {}: {why}", name.escape_debug()));
         }
         self.entries.insert(key, entry.map(|host| host.map(Arc::new)));
     }
@@ -300,6 +309,6 @@ impl Keys<'_> {
     }
 }
 
-fn not_etcd(why: &'static str) -> Ended {
-    Ended::Failed(why.to_owned())
+fn not_etcd(why: &'static str) -> SessionEnd {
+    SessionEnd::Failed(why.to_owned())
 }

@@ -14,12 +14,12 @@ use std::time::Duration;
 use tokio::time::{sleep, timeout};
 
 use crate::discovery::config::ProviderConfig;
-use crate::discovery::ground::Ground;
 use crate::discovery::scheme::Scheme;
-use crate::discovery::source::{Session, Source, Teller};
+use crate::discovery::source::{Session, Source, UpdateChannel};
+use crate::discovery::source_context::SourceContext;
 use crate::discovery::wire::{Entries, Groups, Lines};
 use crate::runtime::directory_watch::{self, Change, DirectoryWatch};
-use crate::runtime::files::{self, Mark, Place, mark, path_of_url, place};
+use crate::runtime::files::{self, FileId, FileVersion, file_id, file_version, path_of_url};
 
 pub(in crate::discovery) const SCHEME: Scheme = Scheme {
     name: "file",
@@ -30,11 +30,11 @@ pub(in crate::discovery) const SCHEME: Scheme = Scheme {
 };
 
 /// How often the file is looked at where nothing tells that it changed.
-const LOOK_EVERY: Duration = Duration::from_secs(5);
+const CHECK_INTERVAL: Duration = Duration::from_secs(5);
 /// A write in several steps takes less, unless its writer rests.
 const SETTLED: Duration = Duration::from_millis(50);
 /// How often a file that keeps changing is looked at before it is read all the same.
-const MOST_LOOKS: u32 = 20;
+const MOST_CHECKS: u32 = 20;
 /// What is read of a file at most.
 const MOST: u64 = 32 * 1024 * 1024;
 
@@ -47,34 +47,34 @@ fn make(config: &ProviderConfig) -> Result<Arc<dyn Source>, String> {
     if path.file_name().is_none() {
         return Err(format!("file: the path names no file; write {}", SCHEME.form));
     }
-    Ok(Arc::new(Watched { path }))
+    Ok(Arc::new(FileSource { path }))
 }
 
 #[derive(Debug)]
-struct Watched {
+struct FileSource {
     path: PathBuf,
 }
 
-impl Source for Watched {
-    fn watch<'a>(&'a self, _: &'a Ground, teller: &'a Teller) -> Session<'a> {
+impl Source for FileSource {
+    fn watch<'a>(&'a self, _: &'a SourceContext, updates: &'a UpdateChannel) -> Session<'a> {
         Box::pin(async move {
-            let mut looks =
-                Looks { path: &self.path, seen: None, is_good: false, form: Form::default() };
+            let mut reader =
+                FileReader { path: &self.path, seen: None, is_good: false, form: Form::default() };
             let mut change = Change::Other;
-            let mut watch = looks.watch();
+            let mut watch = reader.watch();
             loop {
-                let directory = looks.stamp().directory;
-                looks.look(change, watch.as_ref(), teller).await;
-                let changed = directory_watch::changed(watch.as_ref(), looks.name());
-                let changed = timeout(LOOK_EVERY, changed).await;
+                let directory = reader.stamp().directory;
+                reader.check(change, watch.as_ref(), updates).await;
+                let changed = directory_watch::changed(watch.as_ref(), reader.name());
+                let changed = timeout(CHECK_INTERVAL, changed).await;
                 change = Change::Other;
                 if let Ok(Ok(told)) = changed {
                     change = told;
                 }
                 let is_broken = matches!(changed, Ok(Err(_)));
-                if is_broken || watch.is_none() || looks.stamp().directory != directory {
+                if is_broken || watch.is_none() || reader.stamp().directory != directory {
                     // Begun before the next look, so that no change falls in between.
-                    watch = looks.watch();
+                    watch = reader.watch();
                     sleep(SETTLED).await;
                 }
             }
@@ -86,11 +86,11 @@ impl Source for Watched {
     }
 }
 
-/// The looks of one session.
-struct Looks<'a> {
+/// Reads the file again and again in one session.
+struct FileReader<'a> {
     path: &'a Path,
     /// The file that was read last.
-    seen: Option<Mark>,
+    seen: Option<FileVersion>,
     /// Whether its list was told.
     is_good: bool,
     form: Form,
@@ -112,11 +112,11 @@ impl Default for Form {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Stamp {
     /// None where there is no file.
-    file: Option<Mark>,
-    directory: Option<Place>,
+    file: Option<FileVersion>,
+    directory: Option<FileId>,
 }
 
-impl Looks<'_> {
+impl FileReader<'_> {
     fn directory(&self) -> &Path {
         self.path.parent().unwrap_or(self.path)
     }
@@ -131,26 +131,31 @@ impl Looks<'_> {
 
     fn stamp(&self) -> Stamp {
         Stamp {
-            file: self.path.metadata().ok().as_ref().map(mark),
-            directory: self.directory().metadata().ok().as_ref().map(place),
+            file: self.path.metadata().ok().as_ref().map(file_version),
+            directory: self.directory().metadata().ok().as_ref().map(file_id),
         }
     }
 
     /// Tells what the file says, unless it is the one that was told last.
-    async fn look(&mut self, change: Change, watch: Option<&DirectoryWatch>, teller: &Teller) {
+    async fn check(
+        &mut self,
+        change: Change,
+        watch: Option<&DirectoryWatch>,
+        updates: &UpdateChannel,
+    ) {
         let mut stamp = self.stamp();
         if stamp.file.is_some() && self.seen == stamp.file {
             if self.is_good {
-                teller.alive();
+                updates.alive();
             }
             return;
         }
-        let mut looks = if change == Change::Whole { 0 } else { MOST_LOOKS };
-        while looks > 0 {
+        let mut checks = if change == Change::Whole { 0 } else { MOST_CHECKS };
+        while checks > 0 {
             let changed = directory_watch::changed(watch, self.name());
             let is_whole = matches!(timeout(SETTLED, changed).await, Ok(Ok(Change::Whole)));
             let before = std::mem::replace(&mut stamp, self.stamp());
-            looks = if is_whole || before == stamp { 0 } else { looks - 1 };
+            checks = if is_whole || before == stamp { 0 } else { checks - 1 };
         }
         let document = read(self.path);
         // What could not be read, as without a free descriptor, may be readable though the file is the same.
@@ -158,12 +163,12 @@ impl Looks<'_> {
         let read = document.and_then(|document| self.form.parse(&document));
         self.is_good = read.is_ok();
         match read {
-            Ok(Some(entries)) => entries.tell(teller),
-            Ok(None) => teller.alive(),
+            Ok(Some(entries)) => entries.tell(updates),
+            Ok(None) => updates.alive(),
             Err(problem) => {
                 // The next list is told as a whole: an empty one from before is not held any more.
                 self.form = Form::default();
-                teller.failing(problem);
+                updates.failing(problem);
             }
         }
     }

@@ -7,12 +7,12 @@ use ::http::{HeaderMap, HeaderValue, StatusCode, header};
 use rand::RngExt;
 
 use crate::discovery::config::{ProviderConfig, RegistryConfig};
-use crate::discovery::ground::Ground;
 use crate::discovery::polled::{Fetch, Fetched, Fetching, Poll, Polled};
 use crate::discovery::scheme::Scheme;
-use crate::discovery::source::{Ended, Source, Teller};
+use crate::discovery::source::{SessionEnd, Source, UpdateChannel};
+use crate::discovery::source_context::SourceContext;
 use crate::discovery::wire::http::{self, HttpClient, TokenForm};
-use crate::discovery::wire::{Groups, Memory};
+use crate::discovery::wire::{Groups, RegistryCache};
 use crate::runtime::entropy::with_rng;
 
 pub(in crate::discovery) const SCHEME: Scheme = Scheme {
@@ -39,8 +39,8 @@ fn make(config: &ProviderConfig) -> Result<Arc<dyn Source>, String> {
     let servers = target.servers(if config.registry.tls { 443 } else { 80 })?;
     let path = if target.path.is_empty() { "/".to_owned() } else { target.path.clone() };
     let (registry, refresh) = (config.registry.clone(), config.http_sd.refresh);
-    let (authority, memory) = (target.authority.clone(), Arc::default());
-    Ok(Arc::new(Polled(HttpSd { authority, servers, path, registry, memory, refresh })))
+    let (authority, cache) = (target.authority.clone(), Arc::default());
+    Ok(Arc::new(Polled(HttpSd { authority, servers, path, registry, cache, refresh })))
 }
 
 #[derive(Debug)]
@@ -49,14 +49,14 @@ struct HttpSd {
     servers: Vec<(String, u16)>,
     path: String,
     registry: RegistryConfig,
-    memory: Arc<Memory>,
+    cache: Arc<RegistryCache>,
     refresh: Duration,
 }
 
 impl Poll for HttpSd {
-    fn begin(&self, ground: &Ground) -> Result<Box<dyn Fetch>, Ended> {
+    fn begin(&self, context: &SourceContext) -> Result<Box<dyn Fetch>, SessionEnd> {
         let (registry, form) = (&self.registry, TokenForm::Bearer);
-        let http = HttpClient::new(registry, &self.servers, form, ground, &self.memory)?;
+        let http = HttpClient::new(registry, &self.servers, form, context, &self.cache)?;
         let (path, refresh) = (self.path.clone(), self.refresh);
         Ok(Box::new(Document { http, path, refresh, groups: Groups::default() }))
     }
@@ -83,12 +83,12 @@ impl Document {
 }
 
 impl Fetch for Document {
-    fn fetch<'a>(&'a mut self, _: &'a Ground, teller: &'a Teller) -> Fetching<'a> {
+    fn fetch<'a>(&'a mut self, _: &'a SourceContext, updates: &'a UpdateChannel) -> Fetching<'a> {
         Box::pin(async move {
             let mut headers = HeaderMap::new();
             headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
             let asked = self.http.get(&self.path, &headers);
-            let answer = self.http.awaited(teller, asked).await?;
+            let answer = self.http.awaited(updates, asked).await?;
             match answer.status {
                 StatusCode::OK => {}
                 // These two say that it may answer later.
@@ -99,7 +99,7 @@ impl Fetch for Document {
                 {
                     let why =
                         format!("the server refuses the document (status {})", status.as_u16());
-                    return Err(Ended::Refused(why));
+                    return Err(SessionEnd::Refused(why));
                 }
                 status => {
                     let problem = format!("the server answered with status {}", status.as_u16());
@@ -107,13 +107,14 @@ impl Fetch for Document {
                 }
             }
             let entries = self.groups.read(&answer.body);
-            let entries = entries.map_err(|why| Ended::Failed(format!("the document is {why}")))?;
+            let entries =
+                entries.map_err(|why| SessionEnd::Failed(format!("the document is {why}")))?;
             let Some(entries) = entries else {
                 return Ok(Fetched { hosts: None, pause: self.pause() });
             };
-            entries.skipped.tell(teller);
+            entries.skipped.tell(updates);
             match entries.unusable() {
-                Some(problem) => Err(Ended::Failed(problem)),
+                Some(problem) => Err(SessionEnd::Failed(problem)),
                 None => Ok(Fetched { hosts: Some(entries.hosts), pause: self.pause() }),
             }
         })

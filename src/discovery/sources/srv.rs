@@ -19,12 +19,14 @@ use std::time::{Duration, Instant};
 
 use tokio::time::{sleep_until, timeout};
 
-use super::dns::{Asking, GRACE, KEYS, LONG, check, name_servers, negative_pause, nothing, pause};
+use super::dns::{
+    GRACE, KEYS, LONG, PendingQuery, check, name_servers, negative_pause, nothing, pause,
+};
 use crate::discovery::config::{DnsConfig, DnsTransport, Family, ProviderConfig};
-use crate::discovery::ground::Ground;
 use crate::discovery::polled::{Fetch, Fetched, Fetching, Poll, Polled};
 use crate::discovery::scheme::Scheme;
-use crate::discovery::source::{Ended, Source, Teller};
+use crate::discovery::source::{SessionEnd, Source, UpdateChannel};
+use crate::discovery::source_context::SourceContext;
 use crate::endpoint::{Host, Scheme as Speaks};
 use crate::runtime::clock;
 use crate::transport::{NameServers, RecordKind, Records, ServiceRecord, Unanswered};
@@ -55,7 +57,7 @@ struct Srv {
 }
 
 impl Poll for Srv {
-    fn begin(&self, _: &Ground) -> Result<Box<dyn Fetch>, Ended> {
+    fn begin(&self, _: &SourceContext) -> Result<Box<dyn Fetch>, SessionEnd> {
         let (name, config) = (self.name.clone(), self.config.clone());
         let servers = Arc::new(name_servers(&config)?);
         let (known, addresses, problem) = (None, HashMap::new(), None);
@@ -80,31 +82,31 @@ struct Lookup {
 }
 
 impl Fetch for Lookup {
-    fn fetch<'a>(&'a mut self, _: &'a Ground, teller: &'a Teller) -> Fetching<'a> {
+    fn fetch<'a>(&'a mut self, _: &'a SourceContext, updates: &'a UpdateChannel) -> Fetching<'a> {
         Box::pin(async move {
             if self.known.is_none()
-                && let Some(serving) = teller.serving()
+                && let Some(serving) = updates.serving()
             {
                 self.addresses = served(&self.config, &serving.hosts);
             }
-            let records = match self.ask(teller).await {
+            let records = match self.ask(updates).await {
                 Ok(records) => records,
                 Err(Unanswered::Nothing { is_name, ttl }) => {
                     self.known = Some(BTreeSet::new());
                     let pause = negative_pause(&self.config, ttl);
-                    teller.empty(format!("{}: {}", self.name, nothing(is_name, "service")));
+                    updates.empty(format!("{}: {}", self.name, nothing(is_name, "service")));
                     return Ok(Fetched { hosts: None, pause });
                 }
                 Err(Unanswered::Failed(problem)) => {
-                    return Err(Ended::Failed(format!("{}: {problem}", self.name)));
+                    return Err(SessionEnd::Failed(format!("{}: {problem}", self.name)));
                 }
             };
             self.known = Some(names(&records));
-            self.resolve(&records, teller).await;
-            let hosts = hosts(&records.services, &self.addresses, teller);
+            self.resolve(&records, updates).await;
+            let hosts = hosts(&records.services, &self.addresses, updates);
             match self.problem.take() {
                 // That the service has no endpoint is not known then.
-                Some(problem) if hosts.is_empty() => Err(Ended::Failed(problem)),
+                Some(problem) if hosts.is_empty() => Err(SessionEnd::Failed(problem)),
                 _ => Ok(Fetched { hosts: Some(hosts), pause: self.pause(&records) }),
             }
         })
@@ -113,7 +115,7 @@ impl Fetch for Lookup {
 
 impl Lookup {
     /// The records, whole. Tells what is known of them where that is the first and takes long to be found out.
-    async fn ask(&mut self, teller: &Teller) -> Result<Records, Unanswered> {
+    async fn ask(&mut self, updates: &UpdateChannel) -> Result<Records, Unanswered> {
         if self.config.transport == DnsTransport::Tcp {
             return self.servers.ask(&self.name, RecordKind::Srv, true).await;
         }
@@ -128,8 +130,8 @@ impl Lookup {
             Ok(answer) => answer,
             Err(_) => {
                 if self.known.is_none() {
-                    self.resolve(&records, teller).await;
-                    tell_known(&records.services, &self.addresses, teller);
+                    self.resolve(&records, updates).await;
+                    tell_known(&records.services, &self.addresses, updates);
                 }
                 whole.await
             }
@@ -140,7 +142,7 @@ impl Lookup {
 
     /// Sees to the addresses of all servers: those that came along, and those whose time is over. Tells what is known
     /// while some are late.
-    async fn resolve(&mut self, records: &Records, teller: &Teller) {
+    async fn resolve(&mut self, records: &Records, updates: &UpdateChannel) {
         let now = clock::now();
         let holds = now + pause(&self.config, records.ttl);
         let mut wanted: BTreeSet<&str> = BTreeSet::new();
@@ -157,7 +159,7 @@ impl Lookup {
             }
         }
         let wanted: Vec<&str> = wanted.into_iter().collect();
-        self.ask_for(&wanted, &records.services, teller).await;
+        self.ask_for(&wanted, &records.services, updates).await;
         self.addresses.retain(|name, _| records.services.iter().any(|it| it.target == *name));
     }
 
@@ -175,22 +177,27 @@ impl Lookup {
     }
 
     /// Asks for the addresses of `names`.
-    async fn ask_for(&mut self, names: &[&str], services: &[ServiceRecord], teller: &Teller) {
+    async fn ask_for(
+        &mut self,
+        names: &[&str],
+        services: &[ServiceRecord],
+        updates: &UpdateChannel,
+    ) {
         let begun = clock::now();
-        let mut questions = Questions::new(&self.servers, &self.config, names);
+        let mut queries = AddressQueries::new(&self.servers, &self.config, names);
         let mut is_news = true;
-        while !questions.are_answered() {
-            questions.ask(&self.addresses);
-            let late = questions.next_late(&self.addresses);
+        while !queries.are_answered() {
+            queries.ask(&self.addresses);
+            let late = queries.next_late(&self.addresses);
             // What is late is waited for, and keeps nobody from what is there.
             if late.is_none() && std::mem::take(&mut is_news) {
-                tell_known(services, &self.addresses, teller);
+                tell_known(services, &self.addresses, updates);
             }
-            if let Some((question, answer)) = questions.answer(late).await {
+            if let Some((query, answer)) = queries.answer(late).await {
                 if let Err(Unanswered::Failed(problem)) = &answer {
-                    self.problem = Some(format!("{}: {problem}", question.name));
+                    self.problem = Some(format!("{}: {problem}", query.name));
                 }
-                note(&mut self.addresses, &self.config, &question, answer, begun);
+                note(&mut self.addresses, &self.config, &query, answer, begun);
                 is_news = true;
             }
         }
@@ -227,11 +234,11 @@ fn served(config: &DnsConfig, serving: &[Arc<Host>]) -> Addresses {
 fn note(
     addresses: &mut Addresses,
     config: &DnsConfig,
-    question: &Question<'_>,
+    query: &AddressQuery<'_>,
     answer: Result<Records, Unanswered>,
     begun: Instant,
 ) {
-    let known = addresses.entry(question.name.to_owned());
+    let known = addresses.entry(query.name.to_owned());
     let (known, until) = known.or_insert_with(|| (Vec::new(), begun));
     let found = match answer {
         Ok(records) => {
@@ -242,36 +249,36 @@ fn note(
         Err(Unanswered::Nothing { .. }) => Vec::new(),
         Err(Unanswered::Failed(_)) => return,
     };
-    known.retain(|address| address.is_ipv4() != (question.kind == RecordKind::A));
+    known.retain(|address| address.is_ipv4() != (query.kind == RecordKind::A));
     known.extend(found);
 }
 
 /// Servers whose addresses are late are not passed over: they may still come.
-fn tell_known(services: &[ServiceRecord], addresses: &Addresses, teller: &Teller) {
-    let hosts = hosts(services, addresses, &Teller::default());
+fn tell_known(services: &[ServiceRecord], addresses: &Addresses, updates: &UpdateChannel) {
+    let hosts = hosts(services, addresses, &UpdateChannel::default());
     if !hosts.is_empty() {
-        teller.list(hosts);
+        updates.list(hosts);
     }
 }
 
-/// The questions for the addresses of several servers.
-struct Questions<'a> {
+/// The queries for the addresses of several servers.
+struct AddressQueries<'a> {
     servers: &'a NameServers,
     tcp: bool,
     /// What is not asked yet.
     left: VecDeque<(&'a str, RecordKind)>,
-    asked: Vec<Question<'a>>,
+    asked: Vec<AddressQuery<'a>>,
 }
 
-/// One that was asked.
-struct Question<'a> {
+/// A query that was sent.
+struct AddressQuery<'a> {
     name: &'a str,
     kind: RecordKind,
     at: Instant,
-    asking: Asking<'a>,
+    pending: PendingQuery<'a>,
 }
 
-impl Question<'_> {
+impl AddressQuery<'_> {
     /// From when on its answer is late.
     fn late_at(&self, addresses: &Addresses) -> Instant {
         let is_known = addresses.get(self.name).is_some_and(|(known, _)| !known.is_empty());
@@ -279,7 +286,7 @@ impl Question<'_> {
     }
 }
 
-impl<'a> Questions<'a> {
+impl<'a> AddressQueries<'a> {
     fn new(servers: &'a NameServers, config: &DnsConfig, names: &[&'a str]) -> Self {
         let kinds = match config.family {
             Family::Any => &[RecordKind::A, RecordKind::Aaaa][..],
@@ -303,8 +310,8 @@ impl<'a> Questions<'a> {
         let room = (AT_ONCE - prompt.min(AT_ONCE)).min(MOST_AT_ONCE - self.asked.len());
         for (name, kind) in self.left.drain(..room.min(self.left.len())) {
             // A target is a full name (RFC 2782), which no list completes.
-            let asking = Box::pin(self.servers.ask_full(name, kind, self.tcp));
-            self.asked.push(Question { name, kind, at: now, asking });
+            let pending = Box::pin(self.servers.ask_full(name, kind, self.tcp));
+            self.asked.push(AddressQuery { name, kind, at: now, pending });
         }
     }
 
@@ -318,11 +325,11 @@ impl<'a> Questions<'a> {
     async fn answer(
         &mut self,
         late: Option<Instant>,
-    ) -> Option<(Question<'a>, Result<Records, Unanswered>)> {
+    ) -> Option<(AddressQuery<'a>, Result<Records, Unanswered>)> {
         let mut time = pin!(sleep_until(late.unwrap_or_else(|| clock::now() + LONG).into()));
         poll_fn(|cx| {
             for at in 0..self.asked.len() {
-                if let Ready::Ready(answer) = self.asked[at].asking.as_mut().poll(cx) {
+                if let Ready::Ready(answer) = self.asked[at].pending.as_mut().poll(cx) {
                     return Ready::Ready(Some((self.asked.swap_remove(at), answer)));
                 }
             }
@@ -335,7 +342,11 @@ impl<'a> Questions<'a> {
 /// The addresses of servers, and until when they hold.
 type Addresses = HashMap<String, (Vec<IpAddr>, Instant)>;
 
-fn hosts(services: &[ServiceRecord], addresses: &Addresses, teller: &Teller) -> Vec<Arc<Host>> {
+fn hosts(
+    services: &[ServiceRecord],
+    addresses: &Addresses,
+    updates: &UpdateChannel,
+) -> Vec<Arc<Host>> {
     let levels: BTreeSet<u16> = services.iter().map(|service| service.priority).collect();
     // An endpoint counts once, the first time that it stands there; answers change their order.
     let mut services: Vec<_> = services.iter().collect();
@@ -348,7 +359,7 @@ fn hosts(services: &[ServiceRecord], addresses: &Addresses, teller: &Teller) -> 
         }
         let known = addresses.get(&service.target).map_or(&[][..], |(known, _)| known);
         if known.is_empty() || service.port == 0 {
-            teller.skipped("a server of the service has no address or no port");
+            updates.skipped("a server of the service has no address or no port");
             continue;
         }
         let level = levels.range(..service.priority).count().min(MOST_LEVELS) as u32;
@@ -381,7 +392,7 @@ fn names(records: &Records) -> BTreeSet<(String, u16)> {
 const SCALE: u32 = 32;
 /// A balancer knows 128 levels.
 const MOST_LEVELS: usize = 127;
-/// Questions that are asked at once.
+/// Queries that are sent at once.
 const AT_ONCE: usize = 32;
 /// The same with those that are late; each has a socket.
 const MOST_AT_ONCE: usize = 128;
@@ -420,7 +431,7 @@ mod tests {
         let other = service(20, "b.test");
         for answer in [[&first, &again, &other], [&again, &other, &first]] {
             let answer: Vec<_> = answer.into_iter().cloned().collect();
-            let hosts = hosts(&answer, &addresses, &Teller::default());
+            let hosts = hosts(&answer, &addresses, &UpdateChannel::default());
             let first = hosts.iter().find(|host| host.address == "127.0.0.1").unwrap();
             assert_eq!(first.priority, 0);
         }

@@ -5,10 +5,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Memory;
+use super::RegistryCache;
 use crate::discovery::config::RegistryConfig;
-use crate::discovery::ground::Ground;
-use crate::discovery::source::Ended;
+use crate::discovery::source::SessionEnd;
+use crate::discovery::source_context::SourceContext;
 use crate::runtime::files;
 use crate::statistics::ClientCells;
 use crate::transport::{DirectConfig, NameConfig, SocketOptions, Tls, TlsConfig};
@@ -20,9 +20,9 @@ use crate::transport::{DirectConfig, NameConfig, SocketOptions, Tls, TlsConfig};
 /// A file cannot be read or is not what it is to be.
 pub fn connections(
     registry: &RegistryConfig,
-    ground: &Ground,
-    memory: &Memory,
-) -> Result<Arc<DirectConfig>, Ended> {
+    context: &SourceContext,
+    cache: &RegistryCache,
+) -> Result<Arc<DirectConfig>, SessionEnd> {
     let mut config = TlsConfig::default();
     if let Some(path) = &registry.ca_file {
         config.platform_roots = false;
@@ -31,9 +31,9 @@ pub fn connections(
     config.identity = match (&registry.cert_file, &registry.key_file) {
         (Some(chain), Some(key)) => Some((read("cert_file", chain)?, read("key_file", key)?)),
         (None, None) => None,
-        _ => return Err(Ended::Refused("cert_file and key_file go together".to_owned())),
+        _ => return Err(SessionEnd::Refused("cert_file and key_file go together".to_owned())),
     };
-    connections_over("ca_file, cert_file or key_file", config, ground, memory)
+    connections_over("ca_file, cert_file or key_file", config, context, cache)
 }
 
 /// The connections to a registry with TLS that is not in files of its own; `named` says what it comes from.
@@ -43,14 +43,14 @@ pub fn connections(
 pub fn connections_over(
     named: &str,
     config: TlsConfig,
-    ground: &Ground,
-    memory: &Memory,
-) -> Result<Arc<DirectConfig>, Ended> {
-    let tls =
-        Tls::new(config, None).map_err(|problem| Ended::Refused(format!("{named}: {problem}")))?;
+    context: &SourceContext,
+    cache: &RegistryCache,
+) -> Result<Arc<DirectConfig>, SessionEnd> {
+    let tls = Tls::new(config, None)
+        .map_err(|problem| SessionEnd::Refused(format!("{named}: {problem}")))?;
     Ok(Arc::new(DirectConfig {
         tls: Arc::new(tls),
-        resolver: Arc::clone(ground.resolver()),
+        resolver: Arc::clone(context.resolver()),
         names: NameConfig::default(),
         idle_timeout: IDLE,
         max_age: MAX_AGE,
@@ -58,9 +58,9 @@ pub fn connections_over(
         max_idle: None,
         by_tasks: false,
         max_per_endpoint: None,
-        siblings: None,
+        shard_pools: None,
         sockets: SocketOptions { keepalive: Some(KEEPALIVE), ..SocketOptions::default() },
-        turn: memory.turn(),
+        turn: cache.turn(),
         // Counted for nobody: a client's figures are of its calls.
         stripe: ClientCells::default().stripe(),
         trace: None,
@@ -79,11 +79,11 @@ const MAX_AGE: Duration = Duration::from_secs(24 * 3600);
 /// # Errors
 /// It cannot be read, is no file, or is longer than [`LONGEST`]. Where it is not there it may be about to come, as one
 /// that is written anew.
-pub(crate) fn read(option: &str, path: &Path) -> Result<Vec<u8>, Ended> {
+pub(crate) fn read(option: &str, path: &Path) -> Result<Vec<u8>, SessionEnd> {
     let problem = |why: &str| format!("{option} cannot be read: {why}");
-    let refused = |why: &str| Ended::Refused(problem(why));
+    let refused = |why: &str| SessionEnd::Refused(problem(why));
     let failed = |error: io::Error| match error.kind() {
-        kind @ io::ErrorKind::NotFound => Ended::Failed(problem(&kind.to_string())),
+        kind @ io::ErrorKind::NotFound => SessionEnd::Failed(problem(&kind.to_string())),
         kind => refused(&kind.to_string()),
     };
     let bytes = files::read(path, LONGEST).map_err(failed)?;

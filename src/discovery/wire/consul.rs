@@ -6,13 +6,13 @@ use serde_json::Value;
 
 use super::entry::{checked, property};
 use super::json::{self, field, number, text};
-use super::pieces::Pieces;
+use super::parsed_entries::ParsedEntries;
 use super::{Entries, Entry};
 use crate::endpoint::Host;
 
 /// The instances of a document that is read again and again.
 #[derive(Debug, Default)]
-pub struct Instances(Pieces<Entry>);
+pub struct Instances(ParsedEntries<Entry>);
 
 impl Instances {
     /// The instances of a document: those whose checks all pass, and those that warn with their weight for that; none

@@ -12,9 +12,9 @@ use serde_json::value::RawValue;
 use super::Skipped;
 use super::json::digits;
 
-/// A part of the keys and their values, or all.
+/// The answer to a range request: some of the keys with their values, or all.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Listing {
+pub struct RangeResponse {
     /// The store's revision at the time.
     pub revision: u64,
     /// In the keys' order.
@@ -36,7 +36,7 @@ pub struct Pair {
 
 /// One document of a watch.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum WatchAnswer {
+pub enum WatchResponse {
     /// The watch stands; the store's revision.
     Created(u64),
     /// All changes up to this revision were told.
@@ -123,17 +123,17 @@ pub fn behind(mut key: Vec<u8>) -> Vec<u8> {
 ///
 /// # Errors
 /// It is no such answer.
-pub fn listing(document: &[u8]) -> Result<Listing, &'static str> {
+pub fn range_response(document: &[u8]) -> Result<RangeResponse, &'static str> {
     let read: Ranged<'_> = serde_json::from_slice(document).map_err(|_| "not an answer of etcd")?;
     let revision = read.header.as_ref().and_then(Header::revision).ok_or("without a revision")?;
-    let mut listing = Listing { revision, more: read.more, ..Listing::default() };
+    let mut response = RangeResponse { revision, more: read.more, ..RangeResponse::default() };
     for raw in read.kvs.unwrap_or_default() {
         match kv(raw).and_then(|kv| pair(&kv)) {
-            Ok((key, value)) => listing.pairs.push(Pair { key, value }),
-            Err(why) => listing.skipped.add(why),
+            Ok((key, value)) => response.pairs.push(Pair { key, value }),
+            Err(why) => response.skipped.add(why),
         }
     }
-    Ok(listing)
+    Ok(response)
 }
 
 /// The token that was answered to [`login_request`].
@@ -149,23 +149,27 @@ pub fn token(document: &[u8]) -> Result<String, &'static str> {
 ///
 /// # Errors
 /// It is no such document.
-pub fn watch_answer(document: &[u8]) -> Result<WatchAnswer, &'static str> {
+pub fn watch_response(document: &[u8]) -> Result<WatchResponse, &'static str> {
     let read: Frame<'_> = serde_json::from_slice(document).map_err(|_| "not an answer of etcd")?;
     if read.error.is_some() {
-        return Ok(WatchAnswer::Canceled(denial(document)));
+        return Ok(WatchResponse::Canceled(denial(document)));
     }
     let read = read.result.ok_or("not an answer of etcd")?;
     if read.compact_revision.as_deref().and_then(digits::<u64>).is_some_and(|it| it > 0) {
-        return Ok(WatchAnswer::Compacted);
+        return Ok(WatchResponse::Compacted);
     }
     if read.canceled {
-        return Ok(WatchAnswer::Canceled(reason(read.cancel_reason.as_deref().unwrap_or(""))));
+        return Ok(WatchResponse::Canceled(reason(read.cancel_reason.as_deref().unwrap_or(""))));
     }
     let revision = read.header.as_ref().and_then(Header::revision).ok_or("without a revision")?;
     if let Some(events) = read.events.filter(|events| !events.is_empty()) {
-        return Ok(WatchAnswer::Changes(changes(&events)));
+        return Ok(WatchResponse::Changes(changes(&events)));
     }
-    Ok(if read.created { WatchAnswer::Created(revision) } else { WatchAnswer::Progress(revision) })
+    Ok(if read.created {
+        WatchResponse::Created(revision)
+    } else {
+        WatchResponse::Progress(revision)
+    })
 }
 
 fn changes(events: &[&RawValue]) -> Changes {
@@ -366,12 +370,12 @@ mod tests {
         let text = br#"{"header":{"cluster_id":"14841639068965178418","member_id":"1","revision":"3","raft_term":"2"},
             "kvs":[{"key":"L3Mvd2ViL2E=","create_revision":"2","mod_revision":"2","version":"1","value":"eA=="},
                    {"key":"L3Mvd2ViL2I="}, {"key":"*"}, 7],"more":true,"count":"2"}"#;
-        let read = listing(text).unwrap();
+        let read = range_response(text).unwrap();
         let pair = |key: &str, value: &str| Pair { key: key.into(), value: value.into() };
         assert_eq!(read.pairs, [pair("/s/web/a", "x"), pair("/s/web/b", "")]);
         assert_eq!((read.revision, read.more, read.skipped.count), (3, true, 2));
-        let empty = listing(br#"{"header":{"revision":"9"}}"#).unwrap();
-        assert_eq!(empty, Listing { revision: 9, ..Listing::default() });
+        let empty = range_response(br#"{"header":{"revision":"9"}}"#).unwrap();
+        assert_eq!(empty, RangeResponse { revision: 9, ..RangeResponse::default() });
         for bad in [
             &b""[..],
             b"[]",
@@ -380,22 +384,22 @@ mod tests {
             br#"{"header":{"revision":"-1"}}"#,
             &[b'['; 4096],
         ] {
-            assert!(listing(bad).is_err());
+            assert!(range_response(bad).is_err());
         }
     }
 
     #[test]
     fn a_watch_tells_changes_in_order() {
         let created = br#"{"result":{"header":{"revision":"5"},"created":true}}"#;
-        assert_eq!(watch_answer(created), Ok(WatchAnswer::Created(5)));
+        assert_eq!(watch_response(created), Ok(WatchResponse::Created(5)));
         let progress = br#"{"result":{"header":{"revision":"6"}}}"#;
-        assert_eq!(watch_answer(progress), Ok(WatchAnswer::Progress(6)));
+        assert_eq!(watch_response(progress), Ok(WatchResponse::Progress(6)));
         let events = br#"{"result":{"header":{"revision":"9"},"events":[
             {"kv":{"key":"YQ==","value":"eA==","mod_revision":"4"}},
             {"type":"DELETE","kv":{"key":"YQ==","mod_revision":"5"}},
             {"type":"PUT","kv":{"key":"Yg==","value":"eQ==","mod_revision":"6"}},
             {"kv":{"key":"?","mod_revision":"7"}}, {"kv":{"key":"YQ=="}}, {}]}}"#;
-        let Ok(WatchAnswer::Changes(changes)) = watch_answer(events) else { panic!() };
+        let Ok(WatchResponse::Changes(changes)) = watch_response(events) else { panic!() };
         let of = |key: &str, value: Option<&str>| (key.into(), value.map(Into::into));
         assert_eq!(changes.keys, [of("a", Some("x")), of("a", None), of("b", Some("y"))]);
         assert_eq!((changes.revision, changes.skipped.count), (6, 3));
@@ -403,15 +407,15 @@ mod tests {
 
     #[test]
     fn an_end_inside_the_stream_is_seen_and_told_apart() {
-        let of = |text: &str| watch_answer(text.as_bytes()).unwrap();
+        let of = |text: &str| watch_response(text.as_bytes()).unwrap();
         let compacted =
             r#"{"result":{"header":{"raft_term":"2"},"canceled":true,"compact_revision":"4"}}"#;
-        assert_eq!(of(compacted), WatchAnswer::Compacted);
+        assert_eq!(of(compacted), WatchResponse::Compacted);
         let canceled = |reason: &str| {
             let text = format!(
                 r#"{{"result":{{"watch_id":"-1","created":true,"canceled":true,"cancel_reason":"{reason}"}}}}"#
             );
-            let WatchAnswer::Canceled(denial) = of(&text) else { panic!("{reason}") };
+            let WatchResponse::Canceled(denial) = of(&text) else { panic!("{reason}") };
             denial
         };
         let empty = "rpc error: code = InvalidArgument desc = etcdserver: user name is empty";
@@ -423,8 +427,8 @@ mod tests {
         assert!(matches!(canceled("secret"), Denial::Other(why) if !why.contains("secret")));
         let error =
             r#"{"error":{"grpc_code":14,"http_code":503,"message":"etcdserver: no leader"}}"#;
-        assert_eq!(of(error), WatchAnswer::Canceled(Denial::Other("etcd has no leader")));
-        assert!(watch_answer(b"{}").is_err() && watch_answer(b"7").is_err());
+        assert_eq!(of(error), WatchResponse::Canceled(Denial::Other("etcd has no leader")));
+        assert!(watch_response(b"{}").is_err() && watch_response(b"7").is_err());
     }
 
     #[test]

@@ -14,13 +14,13 @@ use serde_json::value::RawValue;
 
 use super::entry::{of_json, of_text, property};
 use super::json;
-use super::pieces::Pieces;
+use super::parsed_entries::ParsedEntries;
 use super::{Entries, Entry, EntryConfig, Skipped};
 
 /// The elements of a document that is read again and again.
 #[derive(Debug, Default)]
 pub struct Groups {
-    elements: Pieces<Entries>,
+    elements: ParsedEntries<Entries>,
     long: Long,
 }
 
@@ -43,7 +43,7 @@ impl Groups {
 #[derive(Debug, Default)]
 struct Long {
     labels: Option<Value>,
-    targets: Pieces<Entry>,
+    targets: ParsedEntries<Entry>,
 }
 
 /// The hosts of one document.

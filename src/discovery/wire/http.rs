@@ -16,16 +16,16 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use tokio::time::{Sleep, sleep, timeout};
 
-use super::Memory;
+use super::RegistryCache;
 use super::connections::{connections, read};
-use super::memory::HeldToken;
+use super::registry_cache::CachedToken;
 use crate::discovery::config::RegistryConfig;
-use crate::discovery::ground::Ground;
-use crate::discovery::source::{Ended, Teller};
+use crate::discovery::source::{SessionEnd, UpdateChannel};
+use crate::discovery::source_context::SourceContext;
 use crate::endpoint::{Endpoint, Host, Scheme};
 use crate::policy::retry_after;
 use crate::runtime::clock;
-use crate::transport::{Direct, DirectConfig, Exchange, Live, Progress, Transport};
+use crate::transport::{Direct, DirectConfig, Exchange, Progress, StreamedBody, Transport};
 
 pub use crate::transport::Answer;
 
@@ -44,7 +44,7 @@ pub struct HttpClient {
     config: Arc<DirectConfig>,
     /// In the order in which they are tried, from the one on that answered last.
     servers: Vec<Arc<Endpoint>>,
-    memory: Arc<Memory>,
+    cache: Arc<RegistryCache>,
     credentials: Credentials,
 }
 
@@ -53,7 +53,7 @@ struct Credentials {
     form: TokenForm,
     /// Each session reads the token's file.
     begun: Instant,
-    memory: Arc<Memory>,
+    cache: Arc<RegistryCache>,
 }
 
 /// An answer's body as it comes.
@@ -62,12 +62,12 @@ pub struct Stream {
     pub status: StatusCode,
     /// The headers.
     pub headers: HeaderMap,
-    live: Option<Box<Live>>,
+    live: Option<Box<StreamedBody>>,
     server: Arc<Endpoint>,
 }
 
-/// One question.
-struct Question<'a> {
+/// One request to the registry, whichever server answers it.
+struct RegistryRequest<'a> {
     method: &'a Method,
     path: &'a str,
     headers: &'a HeaderMap,
@@ -79,10 +79,12 @@ struct Question<'a> {
     is_streamed: bool,
 }
 
-type Trying<'a> = Pin<Box<dyn Future<Output = (usize, Result<Tried, Ended>)> + Send + 'a>>;
+/// The request to one of the servers, under way.
+type ServerAttempt<'a> =
+    Pin<Box<dyn Future<Output = (usize, Result<ServerResult, SessionEnd>)> + Send + 'a>>;
 
 /// What came of asking one server.
-type Tried = Result<Answer, String>;
+type ServerResult = Result<Answer, String>;
 
 impl HttpClient {
     /// A client for `servers`.
@@ -93,17 +95,17 @@ impl HttpClient {
         registry: &RegistryConfig,
         servers: &[(String, u16)],
         form: TokenForm,
-        ground: &Ground,
-        memory: &Arc<Memory>,
-    ) -> Result<Self, Ended> {
+        context: &SourceContext,
+        cache: &Arc<RegistryCache>,
+    ) -> Result<Self, SessionEnd> {
         let scheme = if registry.tls { Scheme::Https } else { Scheme::Http };
         let endpoint = |(address, port): &(String, u16)| {
             let host = Host::checked(address, *port)
-                .map_err(|problem| Ended::Refused(format!("a server {problem}")))?;
+                .map_err(|problem| SessionEnd::Refused(format!("a server {problem}")))?;
             Ok(Arc::new(Endpoint::new(Host { scheme: Some(scheme), ..host })))
         };
         let servers = servers.iter().map(endpoint).collect::<Result<_, _>>()?;
-        Ok(Self::over(connections(registry, ground, memory)?, servers, registry, form, memory))
+        Ok(Self::over(connections(registry, context, cache)?, servers, registry, form, cache))
     }
 
     /// A client for `servers` over connections that are made as `config` says.
@@ -113,15 +115,15 @@ impl HttpClient {
         servers: Vec<Arc<Endpoint>>,
         registry: &RegistryConfig,
         form: TokenForm,
-        memory: &Arc<Memory>,
+        cache: &Arc<RegistryCache>,
     ) -> Self {
-        let memory = Arc::clone(memory);
+        let cache = Arc::clone(cache);
         Self {
             direct: Direct::new(Arc::clone(&config)),
             config,
             servers,
-            credentials: Credentials::new(registry, form, Arc::clone(&memory)),
-            memory,
+            credentials: Credentials::new(registry, form, Arc::clone(&cache)),
+            cache,
         }
     }
 
@@ -130,7 +132,7 @@ impl HttpClient {
     }
 
     /// Waits for what is asked, and tells where no server answered in its turn; the question goes on.
-    pub async fn awaited<T>(&self, teller: &Teller, asked: impl Future<Output = T>) -> T {
+    pub async fn awaited<T>(&self, updates: &UpdateChannel, asked: impl Future<Output = T>) -> T {
         let mut asked = pin!(asked);
         let turns = u32::try_from(self.servers.len()).unwrap_or(u32::MAX);
         let limit = self.connect_timeout();
@@ -138,7 +140,7 @@ impl HttpClient {
         match timeout(patience, asked.as_mut()).await {
             Ok(answer) => answer,
             Err(_) => {
-                teller.failing(format!("no answer for {patience:?} so far"));
+                updates.failing(format!("no answer for {patience:?} so far"));
                 asked.await
             }
         }
@@ -148,7 +150,7 @@ impl HttpClient {
     ///
     /// # Errors
     /// No server answers.
-    pub async fn get(&self, path: &str, headers: &HeaderMap) -> Result<Answer, Ended> {
+    pub async fn get(&self, path: &str, headers: &HeaderMap) -> Result<Answer, SessionEnd> {
         let limits = (self.connect_timeout(), self.credentials.registry.silence);
         self.answer(&Method::GET, path, headers, &Bytes::new(), limits).await
     }
@@ -162,7 +164,7 @@ impl HttpClient {
         path: &str,
         headers: &HeaderMap,
         held: Duration,
-    ) -> Result<Answer, Ended> {
+    ) -> Result<Answer, SessionEnd> {
         let limit = held.saturating_add(self.connect_timeout());
         self.answer(&Method::GET, path, headers, &Bytes::new(), (limit, limit)).await
     }
@@ -176,7 +178,7 @@ impl HttpClient {
         path: &str,
         headers: &HeaderMap,
         body: Bytes,
-    ) -> Result<Answer, Ended> {
+    ) -> Result<Answer, SessionEnd> {
         let limits = (self.connect_timeout(), self.credentials.registry.silence);
         self.answer(&Method::POST, path, headers, &body, limits).await
     }
@@ -188,18 +190,18 @@ impl HttpClient {
         headers: &HeaderMap,
         body: &Bytes,
         (patience, limit): (Duration, Duration),
-    ) -> Result<Answer, Ended> {
+    ) -> Result<Answer, SessionEnd> {
         let limit = limit.max(patience);
-        let question =
-            Question { method, path, headers, body, patience, limit, is_streamed: false };
-        self.ask(&question).await.map(|(answer, _)| answer)
+        let request =
+            RegistryRequest { method, path, headers, body, patience, limit, is_streamed: false };
+        self.ask(&request).await.map(|(answer, _)| answer)
     }
 
     /// Gets `path`, whose answer's body is read as it comes.
     ///
     /// # Errors
     /// As for [`Self::get`].
-    pub async fn open(&self, path: &str, headers: &HeaderMap) -> Result<Stream, Ended> {
+    pub async fn open(&self, path: &str, headers: &HeaderMap) -> Result<Stream, SessionEnd> {
         self.stream(&Method::GET, path, headers, &Bytes::new()).await
     }
 
@@ -212,7 +214,7 @@ impl HttpClient {
         path: &str,
         headers: &HeaderMap,
         body: Bytes,
-    ) -> Result<Stream, Ended> {
+    ) -> Result<Stream, SessionEnd> {
         self.stream(&Method::POST, path, headers, &body).await
     }
 
@@ -222,42 +224,46 @@ impl HttpClient {
         path: &str,
         headers: &HeaderMap,
         body: &Bytes,
-    ) -> Result<Stream, Ended> {
+    ) -> Result<Stream, SessionEnd> {
         let limit = self.connect_timeout();
         let patience = limit;
-        let question = Question { method, path, headers, body, patience, limit, is_streamed: true };
-        let (answer, server) = self.ask(&question).await?;
+        let request =
+            RegistryRequest { method, path, headers, body, patience, limit, is_streamed: true };
+        let (answer, server) = self.ask(&request).await?;
         Ok(Stream { status: answer.status, headers: answer.headers, live: answer.live, server })
     }
 
     /// Asks the server that answered last, and then the others. One that answers with a fault of its own, as a member
     /// without a leader does, counts only where no other answers better.
-    async fn ask(&self, question: &Question<'_>) -> Result<(Answer, Arc<Endpoint>), Ended> {
+    async fn ask(
+        &self,
+        request: &RegistryRequest<'_>,
+    ) -> Result<(Answer, Arc<Endpoint>), SessionEnd> {
         let count = self.servers.len();
-        let first = self.memory.first(count);
-        let (mut tries, mut left) = (Tries::new(question.patience), count);
+        let first = self.cache.first(count);
+        let (mut race, mut left) = (ServerRace::new(request.patience), count);
         let mut problem = "there is no server to ask".to_owned();
         let mut fault = None;
         loop {
             if let Some(next) = left.checked_sub(1) {
                 left = next;
-                let at = (first + tries.begun) % count;
-                tries.begin(Box::pin(async move { (at, self.ask_one(at, question).await) }));
-            } else if tries.running.is_empty() {
-                return fault.ok_or(Ended::Failed(problem));
+                let at = (first + race.begun) % count;
+                race.begin(Box::pin(async move { (at, self.ask_one(at, request).await) }));
+            } else if race.running.is_empty() {
+                return fault.ok_or(SessionEnd::Failed(problem));
             }
-            let Some((at, tried)) = tries.next(left > 0 || tries.begun == count).await else {
+            let Some((at, result)) = race.next(left > 0 || race.begun == count).await else {
                 // Whether it hangs or is slow.
-                self.memory.leave_address();
-                left += if tries.begun == count { self.more_addresses().await } else { 0 };
+                self.cache.leave_address();
+                left += if race.begun == count { self.more_addresses().await } else { 0 };
                 continue;
             };
-            match tried? {
+            match result? {
                 Ok(answer) if is_fault(answer.status) => {
                     fault = Some((answer, Arc::clone(&self.servers[at])));
                 }
                 Ok(answer) => {
-                    self.memory.prefer(at);
+                    self.cache.prefer(at);
                     return Ok((answer, Arc::clone(&self.servers[at])));
                 }
                 Err(why) => problem = named(&self.servers[at], &why),
@@ -276,9 +282,13 @@ impl HttpClient {
         more.min(MOST_ADDRESSES)
     }
 
-    async fn ask_one(&self, at: usize, question: &Question<'_>) -> Result<Tried, Ended> {
+    async fn ask_one(
+        &self,
+        at: usize,
+        request: &RegistryRequest<'_>,
+    ) -> Result<ServerResult, SessionEnd> {
         let server = &self.servers[at];
-        let answer = self.send(server, question, false).await?;
+        let answer = self.send(server, request, false).await?;
         let is_refused = answer.as_ref().is_ok_and(|answer| match answer.status {
             StatusCode::UNAUTHORIZED => true,
             // As Consul says it of a token that it does not know; or a token that is known and may not.
@@ -288,39 +298,39 @@ impl HttpClient {
         if !is_refused || self.credentials.registry.token_file.is_none() {
             return Ok(answer);
         }
-        self.send(server, question, true).await
+        self.send(server, request, true).await
     }
 
     /// One exchange, after another look at the token's file where `anew`.
     async fn send(
         &self,
         server: &Arc<Endpoint>,
-        question: &Question<'_>,
+        request: &RegistryRequest<'_>,
         anew: bool,
-    ) -> Result<Tried, Ended> {
-        let mut headers = question.headers.clone();
+    ) -> Result<ServerResult, SessionEnd> {
+        let mut headers = request.headers.clone();
         if !headers.contains_key(header::AUTHORIZATION)
             && let Some(value) = self.credentials.header(anew)?
         {
             headers.insert(header::AUTHORIZATION, value);
         }
-        if !question.body.is_empty() {
+        if !request.body.is_empty() {
             headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         }
-        let (streams, progress) = (|_| question.is_streamed, Progress::default());
+        let (streams, progress) = (|_| request.is_streamed, Progress::default());
         let exchange = Exchange {
-            method: question.method,
+            method: request.method,
             headers: &headers,
-            body: question.body,
+            body: request.body,
             streams: Some(&streams),
-            ..Exchange::get(server, question.path, self.connect_timeout(), MOST, &progress)
+            ..Exchange::get(server, request.path, self.connect_timeout(), MOST, &progress)
         };
-        let answer = timeout(question.limit, self.direct.send(&exchange)).await;
+        let answer = timeout(request.limit, self.direct.send(&exchange)).await;
         Ok(match answer {
             Ok(answer) => answer.map_err(|failure| failure.detail),
             Err(_) => {
-                self.memory.leave_address();
-                Err(format!("no answer within {:?}", question.limit))
+                self.cache.leave_address();
+                Err(format!("no answer within {:?}", request.limit))
             }
         })
     }
@@ -333,8 +343,8 @@ fn is_fault(status: StatusCode) -> bool {
 }
 
 /// The servers that are asked beside each other.
-struct Tries<'a> {
-    running: Vec<Trying<'a>>,
+struct ServerRace<'a> {
+    running: Vec<ServerAttempt<'a>>,
     /// How many were asked.
     begun: usize,
     patience: Duration,
@@ -342,19 +352,19 @@ struct Tries<'a> {
     overdue: Pin<Box<Sleep>>,
 }
 
-impl<'a> Tries<'a> {
+impl<'a> ServerRace<'a> {
     fn new(patience: Duration) -> Self {
         Self { running: Vec::new(), begun: 0, patience, overdue: Box::pin(sleep(patience)) }
     }
 
-    fn begin(&mut self, trying: Trying<'a>) {
-        self.running.push(trying);
+    fn begin(&mut self, attempt: ServerAttempt<'a>) {
+        self.running.push(attempt);
         self.begun += 1;
         self.overdue.set(sleep(self.patience));
     }
 
     /// The next that is done; none where another may be asked and the last one is overdue.
-    async fn next(&mut self, may_ask: bool) -> Option<(usize, Result<Tried, Ended>)> {
+    async fn next(&mut self, may_ask: bool) -> Option<(usize, Result<ServerResult, SessionEnd>)> {
         poll_fn(|cx| self.poll(may_ask, cx)).await
     }
 
@@ -362,7 +372,7 @@ impl<'a> Tries<'a> {
         &mut self,
         may_ask: bool,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<(usize, Result<Tried, Ended>)>> {
+    ) -> Poll<Option<(usize, Result<ServerResult, SessionEnd>)>> {
         for index in 0..self.running.len() {
             if let Poll::Ready(done) = self.running[index].as_mut().poll(cx) {
                 drop(self.running.swap_remove(index));
@@ -381,13 +391,13 @@ impl Stream {
     ///
     /// # Errors
     /// It broke off.
-    pub async fn chunk(&mut self) -> Result<Option<Bytes>, Ended> {
+    pub async fn chunk(&mut self) -> Result<Option<Bytes>, SessionEnd> {
         let Some(live) = &mut self.live else { return Ok(None) };
         match live.next().await {
             Some(Ok(piece)) => Ok(Some(piece)),
             end => {
                 self.live = None;
-                let failed = |failure: &str| Ended::Failed(named(&self.server, failure));
+                let failed = |failure: &str| SessionEnd::Failed(named(&self.server, failure));
                 end.transpose().map_err(|failure| failed(&failure.detail))
             }
         }
@@ -397,7 +407,7 @@ impl Stream {
     ///
     /// # Errors
     /// As for [`Self::chunk`].
-    pub async fn rest(&mut self, most: usize, limit: Duration) -> Result<Bytes, Ended> {
+    pub async fn rest(&mut self, most: usize, limit: Duration) -> Result<Bytes, SessionEnd> {
         let mut all = Vec::new();
         let whole = async {
             while all.len() < most
@@ -415,12 +425,12 @@ impl Stream {
 }
 
 impl Credentials {
-    fn new(registry: &RegistryConfig, form: TokenForm, memory: Arc<Memory>) -> Self {
-        Self { registry: registry.clone(), form, begun: clock::now(), memory }
+    fn new(registry: &RegistryConfig, form: TokenForm, cache: Arc<RegistryCache>) -> Self {
+        Self { registry: registry.clone(), form, begun: clock::now(), cache }
     }
 
     /// What is sent as `Authorization`.
-    fn header(&self, anew: bool) -> Result<Option<HeaderValue>, Ended> {
+    fn header(&self, anew: bool) -> Result<Option<HeaderValue>, SessionEnd> {
         let registry = &self.registry;
         if let Some(path) = &registry.token_file {
             return self.of_file(path, anew).map(Some);
@@ -437,7 +447,7 @@ impl Credentials {
         sensitive(format!("Basic {pair}"), "username").map(Some)
     }
 
-    fn of_token(&self, token: &str) -> Result<HeaderValue, Ended> {
+    fn of_token(&self, token: &str) -> Result<HeaderValue, SessionEnd> {
         match self.form {
             TokenForm::Bearer => sensitive(format!("Bearer {token}"), "token"),
             TokenForm::Plain => sensitive(token.to_owned(), "token"),
@@ -447,19 +457,19 @@ impl Credentials {
     /// Whether the token's file says something else than when it was read.
     fn is_replaced(&self) -> bool {
         let Some(path) = &self.registry.token_file else { return false };
-        let Some(held) = self.memory.token(path) else { return false };
+        let Some(held) = self.cache.token(path) else { return false };
         self.token_of(path).is_ok_and(|token| token != held.value)
     }
 
-    fn token_of(&self, path: &Path) -> Result<HeaderValue, Ended> {
+    fn token_of(&self, path: &Path) -> Result<HeaderValue, SessionEnd> {
         let token = read("token_file", path)?;
         self.of_token(String::from_utf8_lossy(&token).trim())
     }
 
     /// Read again once a minute, as tokens of Kubernetes are renewed well before their end. While it cannot be read, as
     /// while it is written anew, what it said before counts.
-    fn of_file(&self, path: &Path, anew: bool) -> Result<HeaderValue, Ended> {
-        let (held, now) = (self.memory.token(path), clock::now());
+    fn of_file(&self, path: &Path, anew: bool) -> Result<HeaderValue, SessionEnd> {
+        let (held, now) = (self.cache.token(path), clock::now());
         if let Some(held) = &held
             && !anew
             && held.read_at >= self.begun
@@ -469,8 +479,9 @@ impl Credentials {
         }
         match (self.token_of(path), held) {
             (Ok(value), _) => {
-                let token = HeldToken { path: path.to_owned(), read_at: now, value: value.clone() };
-                self.memory.hold_token(token);
+                let token =
+                    CachedToken { path: path.to_owned(), read_at: now, value: value.clone() };
+                self.cache.cache_token(token);
                 Ok(value)
             }
             (Err(_), Some(held)) => Ok(held.value.clone()),
@@ -481,13 +492,13 @@ impl Credentials {
 
 /// Why an answer with an error's status ends the session, which may ask to be left alone for a while.
 #[must_use]
-pub fn failed(problem: String, status: StatusCode, headers: &HeaderMap) -> Ended {
+pub fn failed(problem: String, status: StatusCode, headers: &HeaderMap) -> SessionEnd {
     let asked = headers.get(header::RETRY_AFTER).filter(|_| retry_after::may_ask(status.as_u16()));
     let asked = asked
         .and_then(|value| retry_after::parse(value.as_bytes(), SystemTime::now(), LONGEST_WAIT));
     match asked {
-        Some(asked) => Ended::Busy { problem, wait: asked.wait },
-        None => Ended::Failed(problem),
+        Some(asked) => SessionEnd::Busy { problem, wait: asked.wait },
+        None => SessionEnd::Failed(problem),
     }
 }
 
@@ -498,14 +509,14 @@ pub fn failed(problem: String, status: StatusCode, headers: &HeaderMap) -> Ended
 #[cfg(feature = "xds")]
 pub(crate) fn authorization(
     registry: &RegistryConfig,
-    memory: &Arc<Memory>,
-) -> Result<Option<HeaderValue>, Ended> {
-    Credentials::new(registry, TokenForm::Bearer, Arc::clone(memory)).header(true)
+    cache: &Arc<RegistryCache>,
+) -> Result<Option<HeaderValue>, SessionEnd> {
+    Credentials::new(registry, TokenForm::Bearer, Arc::clone(cache)).header(true)
 }
 
-fn sensitive(text: String, option: &str) -> Result<HeaderValue, Ended> {
+fn sensitive(text: String, option: &str) -> Result<HeaderValue, SessionEnd> {
     let mut value = HeaderValue::try_from(text)
-        .map_err(|_| Ended::Refused(format!("{option} holds what no header can")))?;
+        .map_err(|_| SessionEnd::Refused(format!("{option} holds what no header can")))?;
     value.set_sensitive(true);
     Ok(value)
 }
@@ -540,23 +551,26 @@ mod tests {
                 stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await.unwrap();
             }
         };
-        let ground = Ground::for_tests();
+        let context = SourceContext::for_tests();
         let silence = Duration::from_millis(200);
         let registry = RegistryConfig { silence, connect_timeout: silence, ..Default::default() };
-        let memory = Arc::new(Memory::default());
+        let cache = Arc::new(RegistryCache::default());
         // As in the sessions of one source.
         let ask = || async {
-            let mut config = DirectConfig::clone(&*connections(&registry, &ground, &memory)?);
+            let mut config = DirectConfig::clone(&*connections(&registry, &context, &cache)?);
             let overrides = format!("reg.test:{port}:127.0.0.2,127.0.0.3");
             config.sockets.overrides = overrides.parse().unwrap();
             let servers = vec![Arc::new(Endpoint::new(Host::new("reg.test", port)))];
             let form = TokenForm::Bearer;
-            let http = HttpClient::over(Arc::new(config), servers, &registry, form, &memory);
+            let http = HttpClient::over(Arc::new(config), servers, &registry, form, &cache);
             http.get("/", &HeaderMap::new()).await.map(|answer| answer.status)
         };
         let asked = async {
             let ended = ask().await.unwrap_err();
-            assert!(matches!(&ended, Ended::Failed(why) if why.contains("no answer")), "{ended:?}");
+            assert!(
+                matches!(&ended, SessionEnd::Failed(why) if why.contains("no answer")),
+                "{ended:?}"
+            );
             assert_eq!(ask().await.unwrap(), StatusCode::OK);
             assert_eq!(ask().await.unwrap(), StatusCode::OK);
         };
@@ -569,15 +583,19 @@ mod tests {
         std::fs::create_dir_all(&folder).unwrap();
         let path = folder.join("token");
         let registry = RegistryConfig { token_file: Some(path.clone()), ..Default::default() };
-        let memory = Arc::new(Memory::default());
-        let mut credentials = Credentials::new(&registry, TokenForm::Bearer, Arc::clone(&memory));
+        let cache = Arc::new(RegistryCache::default());
+        let mut credentials = Credentials::new(&registry, TokenForm::Bearer, Arc::clone(&cache));
         let second = Duration::from_secs(1);
         credentials.begun -= 100 * second;
         // As if the file had been read that many seconds ago.
         let sent = |age: u32, anew: bool| {
-            if let Some(held) = memory.token(&path) {
+            if let Some(held) = cache.token(&path) {
                 let (path, value) = (held.path.clone(), held.value.clone());
-                memory.hold_token(HeldToken { path, read_at: clock::now() - age * second, value });
+                cache.cache_token(CachedToken {
+                    path,
+                    read_at: clock::now() - age * second,
+                    value,
+                });
             }
             credentials.header(anew).unwrap().unwrap()
         };
@@ -595,14 +613,17 @@ mod tests {
         std::fs::remove_file(&path).unwrap();
         assert_eq!(sent(56, false), "Bearer three");
         assert_eq!(sent(0, true), "Bearer three");
-        let next = || Credentials::new(&registry, TokenForm::Bearer, Arc::clone(&memory));
+        let next = || Credentials::new(&registry, TokenForm::Bearer, Arc::clone(&cache));
         assert_eq!(next().header(false).unwrap().unwrap(), "Bearer three");
         std::fs::write(&path, "four").unwrap();
         assert_eq!(next().header(false).unwrap().unwrap(), "Bearer four");
         std::fs::remove_file(&path).unwrap();
         let none = Credentials::new(&registry, TokenForm::Bearer, Arc::default()).header(false);
         let ended = none.unwrap_err();
-        assert!(matches!(&ended, Ended::Failed(why) if why.contains("token_file")), "{ended:?}");
+        assert!(
+            matches!(&ended, SessionEnd::Failed(why) if why.contains("token_file")),
+            "{ended:?}"
+        );
         std::fs::remove_dir_all(&folder).unwrap();
     }
 }

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use super::entry::of_text;
-use super::pieces::Pieces;
+use super::parsed_entries::ParsedEntries;
 use super::{Entries, Entry};
 
 /// The lines of a document that is read again and again.
 #[derive(Debug, Default)]
-pub struct Lines(Pieces<Entry>);
+pub struct Lines(ParsedEntries<Entry>);
 
 impl Lines {
     /// Each line `host:port`, with properties behind as `key=value`; what follows a `#` is a comment. None where the

@@ -9,8 +9,8 @@ mod frames;
 mod groups;
 mod json;
 mod lines;
-mod memory;
-mod pieces;
+mod parsed_entries;
+mod registry_cache;
 
 pub mod consul;
 pub mod etcd;
@@ -30,12 +30,12 @@ pub use entry::host;
 pub use frames::Frames;
 pub use groups::{Groups, groups};
 pub use lines::{Lines, lines};
-pub use memory::Memory;
+pub use registry_cache::RegistryCache;
 
 use std::sync::Arc;
 
 pub use super::config::{EntryConfig, EntryForm, EntryPlace};
-use super::source::Teller;
+use super::source::UpdateChannel;
 use crate::endpoint::Host;
 
 /// The hosts of a document, in its order.
@@ -100,17 +100,17 @@ impl Entries {
 
 impl Entries {
     /// Tells the list, and what is not in it.
-    pub fn tell(self, teller: &Teller) {
-        self.skipped.tell(teller);
-        self.list(teller);
+    pub fn tell(self, updates: &UpdateChannel) {
+        self.skipped.tell(updates);
+        self.list(updates);
     }
 
     /// Tells the list. Where there are entries and none that can be used, as after a change of their form by mistake, that
     /// is told in its place.
-    pub fn list(self, teller: &Teller) {
+    pub fn list(self, updates: &UpdateChannel) {
         match self.unusable() {
-            None => teller.list(self.hosts),
-            Some(problem) => teller.unusable(problem),
+            None => updates.list(self.hosts),
+            Some(problem) => updates.unusable(problem),
         }
     }
 
@@ -136,9 +136,9 @@ impl Entries {
 
 impl Skipped {
     /// Tells that there are some.
-    pub fn tell(self, teller: &Teller) {
+    pub fn tell(self, updates: &UpdateChannel) {
         let why = self.told().unwrap_or_default();
-        (0..self.count).for_each(|_| teller.skipped(&why));
+        (0..self.count).for_each(|_| updates.skipped(&why));
     }
 
     /// What is wrong with the first of them, and where it stands.

@@ -1,12 +1,12 @@
 //! Connections to registries that do not speak HTTP/1.1.
 
-use super::Memory;
+use super::RegistryCache;
 use super::connections::connections;
 use crate::discovery::config::RegistryConfig;
-use crate::discovery::ground::Ground;
-use crate::discovery::source::Ended;
+use crate::discovery::source::SessionEnd;
+use crate::discovery::source_context::SourceContext;
 use crate::endpoint::{Endpoint, Host, Scheme};
-use crate::transport::{Connection, Connector, Offer};
+use crate::transport::{AlpnProtocols, Connection, Connector};
 
 /// A connection to a server of the registry, over TLS where it speaks that.
 ///
@@ -15,16 +15,17 @@ use crate::transport::{Connection, Connector, Offer};
 pub(crate) async fn connect(
     registry: &RegistryConfig,
     (address, port): &(String, u16),
-    offer: Offer,
-    ground: &Ground,
-    memory: &Memory,
-) -> Result<Connection, Ended> {
+    alpn: AlpnProtocols,
+    context: &SourceContext,
+    cache: &RegistryCache,
+) -> Result<Connection, SessionEnd> {
     let host = Host::checked(address, *port)
-        .map_err(|problem| Ended::Refused(format!("a server {problem}")))?;
+        .map_err(|problem| SessionEnd::Refused(format!("a server {problem}")))?;
     let scheme = if registry.tls { Scheme::Https } else { Scheme::Http };
     let server = Endpoint::new(Host { scheme: Some(scheme), ..host });
-    let connector = Connector::new(connections(registry, ground, memory)?);
-    let connected = connector.connect(&server, offer, registry.connect_timeout).await;
-    connected
-        .map_err(|failure| Ended::Failed(format!("{}: {}", server.authority(), failure.detail)))
+    let connector = Connector::new(connections(registry, context, cache)?);
+    let connected = connector.connect(&server, alpn, registry.connect_timeout).await;
+    connected.map_err(|failure| {
+        SessionEnd::Failed(format!("{}: {}", server.authority(), failure.detail))
+    })
 }

@@ -10,7 +10,7 @@ use super::breaker::ahoy_breaker;
 use super::endpoint::ahoy_endpoint;
 use super::host::ahoy_host;
 use super::provider::ahoy_provider;
-use crate::client::{Balancer, Hold};
+use crate::client::{Balancer, UsageToken};
 use crate::config::{Algorithm, BalancerConfig};
 use crate::discovery::Supply;
 use crate::error::{Error, ErrorKind};
@@ -44,7 +44,7 @@ pub struct ahoy_balancer {
 struct Live {
     balancer: Arc<Balancer>,
     /// None where the client that has it may change it nevertheless.
-    _hold: Option<Hold>,
+    _usage: Option<UsageToken>,
 }
 
 impl Handle for ahoy_balancer {
@@ -88,7 +88,7 @@ impl ahoy_balancer {
     /// What a client has already; it stays the client's to change.
     pub(crate) fn of(balancer: &Arc<Balancer>) -> Self {
         let (supply, config) = (balancer.supply().clone(), balancer.config().clone());
-        let live = Live { balancer: Arc::clone(balancer), _hold: None };
+        let live = Live { balancer: Arc::clone(balancer), _usage: None };
         Self {
             plan: Settings::in_use(Plan { supply, config, observers: Vec::new() }),
             live: OnceBox::with_value(Box::new(live)),
@@ -123,8 +123,8 @@ impl ahoy_balancer {
             let plan = self.plan.freeze_if(|plan| plan.config.check())?;
             let Plan { supply, config, observers } = plan;
             let balancer = Arc::new(Balancer::observed(supply, config, observers));
-            let hold = balancer.hold();
-            Ok::<_, Error>(Box::new(Live { balancer, _hold: Some(hold) }))
+            let usage = balancer.usage_token();
+            Ok::<_, Error>(Box::new(Live { balancer, _usage: Some(usage) }))
         })?;
         Ok(&live.balancer)
     }

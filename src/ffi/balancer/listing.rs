@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::balancer::ahoy_balancer;
-use crate::balancer::supply::ListState;
+use crate::balancer::provider::ListState;
 use crate::client::check_may_wait;
 use crate::error::{Error, ErrorKind};
 use crate::ffi::values::error::ahoy_error;

@@ -8,7 +8,7 @@ use once_cell::race::OnceBox;
 
 use super::host::{ahoy_host, checked};
 use crate::discovery::chain::{Chain, Combine};
-use crate::discovery::{Asked, Provider, ProviderConfig, Source, Supply, Watch};
+use crate::discovery::{CustomProvider, Provider, ProviderConfig, Source, Supply, Watch};
 use crate::endpoint::Host;
 use crate::error::{Error, ErrorKind};
 use crate::ffi::values::callback::{Callback, call_host};
@@ -56,7 +56,7 @@ impl ahoy_provider {
             let config = self.settings.freeze();
             let supply = match &self.kind {
                 Kind::List(list) => Supply::Watched(Arc::new(Watch::pushed(list.freeze()))),
-                Kind::Custom(provider) => Supply::Asked(Asked {
+                Kind::Custom(provider) => Supply::Custom(CustomProvider {
                     provider: Arc::clone(provider),
                     callbacks: config.callbacks,
                     freshness: config.freshness,
@@ -107,7 +107,7 @@ impl ahoy_provider {
     fn describe(&self) -> String {
         let count = self.supply.get().and_then(|supply| match supply {
             Supply::Watched(watch) => watch.latest().map(|listing| listing.hosts.len()),
-            Supply::Asked(_) => None,
+            Supply::Custom(_) => None,
         });
         let what = match &self.kind {
             Kind::List(_) => "a list of the host".to_owned(),

@@ -5,7 +5,7 @@ pub mod request;
 
 pub mod repetition;
 
-pub mod attempt_ahead;
+pub mod attempt_request;
 
 mod header_text;
 

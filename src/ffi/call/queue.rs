@@ -13,7 +13,7 @@ use crate::ffi::values::status::{
     AHOY_E_CANCELLED, AHOY_E_INVALID_ARGUMENT, AHOY_OK, ahoy_status, number,
 };
 use crate::ffi::values::{argument, entry, guard, handle, text};
-use crate::runtime::host::{callback, wishes};
+use crate::runtime::host::{callback, caller_jobs};
 
 /// A queue of ended calls, in the order in which they ended, with a descriptor that is readable
 /// while it holds any.
@@ -180,7 +180,7 @@ pub unsafe extern "C" fn ahoy_queue_next_batch(
 fn next(queue: &ahoy_queue, most: usize, timeout_ms: u64) -> Result<Vec<QueueEvent>, Error> {
     let queue = queue.to_wait(timeout_ms)?;
     let take = |slice| Some(queue.next(most, slice)).filter(|batch| !batch.is_empty());
-    Ok(wishes::serving(text::duration(timeout_ms), take).unwrap_or_default())
+    Ok(caller_jobs::run_while_waiting(text::duration(timeout_ms), take).unwrap_or_default())
 }
 
 /// Frees a queue; NULL is fine. Its unfinished calls are cancelled, and completions not yet read

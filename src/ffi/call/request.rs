@@ -10,7 +10,8 @@ use bytes::Bytes;
 use http::HeaderMap;
 
 use super::header_text::HeaderText;
-use crate::client::AttemptAhead;
+use crate::body_source::BodySource;
+use crate::client::AttemptInfo;
 use crate::criticality::Criticality;
 use crate::error::{Error, ErrorKind};
 use crate::ffi::values::argument::{Argument, Array};
@@ -20,7 +21,6 @@ use crate::ffi::values::status::ahoy_status;
 use crate::ffi::values::{argument, entry, guard, text};
 use crate::policy::balance::hash_bytes;
 use crate::request::{Request, add_header, check_target, header, method};
-use crate::source::Source;
 
 /// How many headers of an inbound request are looked at.
 const MAX_INBOUND: usize = 1024;
@@ -38,31 +38,31 @@ pub struct ahoy_request {
     path: CString,
     endpoint_url: Option<CString>,
     /// The attempt that it stands for, inside of a hook.
-    pub(super) ahead: Option<Ahead>,
+    pub(super) attempt: Option<HookAttempt>,
     pub(super) headers: OnceLock<HeaderText>,
     /// Where its body's source was set: a call of the parent may hold it for ever.
     source_from: Option<Native>,
     /// How many blocking calls go by it now.
-    lent: AtomicU32,
+    uses: AtomicU32,
 }
 
 /// A request for as long as a call goes by it.
-pub(crate) struct Lent<'a>(&'a ahoy_request);
+pub(crate) struct RequestInUse<'a>(&'a ahoy_request);
 
-impl Lent<'_> {
+impl RequestInUse<'_> {
     pub(crate) fn request(&self) -> &Request {
         &self.0.request
     }
 }
 
-impl Drop for Lent<'_> {
+impl Drop for RequestInUse<'_> {
     fn drop(&mut self) {
-        self.0.lent.fetch_sub(1, Ordering::Relaxed);
+        self.0.uses.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
 /// The attempt that a request stands for.
-pub(super) struct Ahead {
+pub(super) struct HookAttempt {
     /// What its `Host` names unless a header says otherwise.
     pub(super) authority: CString,
     pub(super) number: usize,
@@ -80,10 +80,10 @@ impl ahoy_request {
     }
 
     /// The request for a call that copies nothing of it, and whose callbacks may try to change it meanwhile.
-    pub(crate) fn lend(&self) -> Result<Lent<'_>, Error> {
+    pub(crate) fn lend(&self) -> Result<RequestInUse<'_>, Error> {
         self.native()?;
-        self.lent.fetch_add(1, Ordering::Relaxed);
-        Ok(Lent(self))
+        self.uses.fetch_add(1, Ordering::Relaxed);
+        Ok(RequestInUse(self))
     }
 
     /// What may be changed of an attempt as well.
@@ -91,7 +91,7 @@ impl ahoy_request {
     /// # Errors
     /// A call goes by it now.
     fn of_attempt(&mut self) -> Result<&mut Self, Error> {
-        match *self.lent.get_mut() {
+        match *self.uses.get_mut() {
             0 => Ok(self),
             _ => Err(Error::new(
                 ErrorKind::InUse,
@@ -106,7 +106,7 @@ impl ahoy_request {
     /// A call goes by it now, or it stands for an attempt, whose call goes by what it was made with.
     pub(super) fn of_call(&mut self) -> Result<&mut Request, Error> {
         let request = self.of_attempt()?;
-        match request.ahead {
+        match request.attempt {
             None => Ok(&mut request.request),
             Some(_) => Err(Error::invalid(
                 "request",
@@ -119,7 +119,7 @@ impl ahoy_request {
     ///
     /// # Errors
     /// It stands for an attempt.
-    pub(crate) fn set_source(&mut self, source: Arc<Source>) -> Result<(), Error> {
+    pub(crate) fn set_source(&mut self, source: Arc<BodySource>) -> Result<(), Error> {
         let request = self.of_call()?;
         (request.body, request.source) = (Bytes::new(), Some(source));
         self.source_from = Some(Native::here());
@@ -131,20 +131,20 @@ impl ahoy_request {
             method: text::owned(request.method.as_str()),
             path: text::owned(&request.target),
             endpoint_url: None,
-            ahead: None,
+            attempt: None,
             headers: OnceLock::new(),
             source_from: None,
-            lent: AtomicU32::new(0),
+            uses: AtomicU32::new(0),
             request,
         }
     }
 
     /// The request of an attempt, for a hook.
-    pub(crate) fn ahead(request: Request, attempt: &AttemptAhead<'_>) -> Self {
+    pub(crate) fn for_hook(request: Request, attempt: &AttemptInfo<'_>) -> Self {
         let authority = text::owned(attempt.endpoint.authority());
         Self {
             endpoint_url: Some(text::owned(attempt.endpoint.url())),
-            ahead: Some(Ahead { authority, number: attempt.number }),
+            attempt: Some(HookAttempt { authority, number: attempt.number }),
             ..Self::new(request)
         }
     }
@@ -451,7 +451,7 @@ pub unsafe extern "C" fn ahoy_request_set_path(
 ) -> ahoy_status {
     entry::status!(err, |request: &mut ahoy_request, path: &str| {
         check_target("path", path)?;
-        if request.ahead.is_some() && !path.starts_with('/') {
+        if request.attempt.is_some() && !path.starts_with('/') {
             return Err(Error::invalid("path", "must start with / inside a hook"));
         }
         let request = request.of_attempt()?;

@@ -4,12 +4,12 @@ use std::ffi::c_void;
 use std::sync::Arc;
 
 use super::request::ahoy_request;
+use crate::body_source::{BodySource, Produce, Produced};
 use crate::ffi::values::callback::{Callback, call_host};
 use crate::ffi::values::error::ahoy_error;
 use crate::ffi::values::status::ahoy_status;
 use crate::ffi::values::user_data::{UserData, ahoy_destroy_fn};
 use crate::ffi::values::{entry, text};
-use crate::source::{Produce, Produced, Source};
 
 /// Streams the body of the answer: the call completes when the head of the answer came, and
 /// ahoy_response_read returns the body while it arrives. Default false: the body is held whole.
@@ -127,7 +127,7 @@ pub unsafe extern "C" fn ahoy_request_set_body_source(
     entry::status!(err, |request: &mut ahoy_request, fn_: Callback<ahoy_body_fn>| {
         let body = HostBody { produce: fn_, rewind };
         let length = (length != AHOY_UNKNOWN_LENGTH).then_some(length);
-        request.set_source(Arc::new(Source::new(Box::new(body), length)))
+        request.set_source(Arc::new(BodySource::new(Box::new(body), length)))
     })
 }
 

@@ -6,7 +6,7 @@ use std::ptr;
 use std::sync::Arc;
 
 use super::client::ahoy_client;
-use crate::client::{Client, Hold, Hooks, Log, Route};
+use crate::client::{Client, Hooks, Log, Route, UsageToken};
 use crate::config::ClientConfig;
 use crate::error::Error;
 use crate::event::Observer;
@@ -34,7 +34,7 @@ pub struct ahoy_client_builder {
     pub(crate) config: ClientConfig,
     pub(crate) route: Route,
     /// Of the route's balancer.
-    hold: Option<Hold>,
+    usage: Option<UsageToken>,
     pub(crate) hooks: Hooks,
     pub(crate) log: Log,
     pub(crate) observers: Vec<Arc<dyn Observer>>,
@@ -61,7 +61,7 @@ impl Configurable for &mut ahoy_client_builder {
 
 impl ahoy_client_builder {
     pub(super) fn set_route(&mut self, route: Route) {
-        self.hold = route.balancer().map(|balancer| balancer.hold());
+        self.usage = route.balancer().map(|balancer| balancer.usage_token());
         self.route = route;
     }
 
@@ -85,7 +85,7 @@ pub extern "C" fn ahoy_client_builder_new() -> *mut ahoy_client_builder {
         handle::new(ahoy_client_builder {
             config: ClientConfig::default(),
             route: Route::Absolute,
-            hold: None,
+            usage: None,
             hooks: Hooks::default(),
             log: Log::default(),
             observers: Vec::new(),

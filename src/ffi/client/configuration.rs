@@ -8,7 +8,7 @@ use super::builder::ahoy_client_builder;
 use super::client::ahoy_client;
 use crate::client::{Client, Hooks, Log};
 use crate::discovery::{Supply, Watch};
-use crate::document::{self, Present, World};
+use crate::document::{self, CurrentClient, Loaders};
 use crate::error::{Error, ErrorKind};
 use crate::ffi::balancer::balancer::ahoy_balancer;
 use crate::ffi::values::entry;
@@ -41,7 +41,7 @@ pub unsafe extern "C" fn ahoy_client_from_config(
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
     entry::status!(err, |client: Out<ahoy_client>, json: &str| {
-        let (config, route) = document::read(json, &world(), None)?.into_client();
+        let (config, route) = document::read(json, &loaders(), None)?.into_client();
         let made = Client::new(config, route, Hooks::default(), Log::default(), Vec::new())?;
         let made = Arc::new(made);
         made.warm_up();
@@ -62,7 +62,7 @@ pub unsafe extern "C" fn ahoy_client_builder_set_config(
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
     entry::status!(err, |builder: &mut ahoy_client_builder, json: &str| {
-        let (config, route) = document::read(json, &world(), None)?.into_client();
+        let (config, route) = document::read(json, &loaders(), None)?.into_client();
         builder.config = config;
         builder.set_route(route);
         Ok(())
@@ -131,8 +131,8 @@ pub unsafe extern "C" fn ahoy_client_reconfigure(
     entry::status!(err, |client: &ahoy_client, json: &str| {
         client.native().reconfigure(|client| {
             let (config, route) = (client.config(), client.route());
-            let present = Present { client: config, route };
-            Ok(document::read(json, &world(), Some(present))?.into_plan(route))
+            let present = CurrentClient { client: config, route };
+            Ok(document::read(json, &loaders(), Some(present))?.into_plan(route))
         })
     })
 }
@@ -161,8 +161,8 @@ pub unsafe extern "C" fn ahoy_client_balancer(
     })
 }
 
-const fn world() -> World<'static> {
-    World { read_file: &read_file, provider: &provider_of }
+const fn loaders() -> Loaders<'static> {
+    Loaders { read_file: &read_file, provider: &provider_of }
 }
 
 /// The provider of a URL.

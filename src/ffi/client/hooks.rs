@@ -4,7 +4,7 @@ use std::ffi::{c_char, c_void};
 use std::sync::Arc;
 
 use super::builder::ahoy_client_builder;
-use crate::client::{AttemptAhead, Log, Severity};
+use crate::client::{AttemptInfo, Log, Severity};
 use crate::error::Error;
 use crate::ffi::call::request::ahoy_request;
 use crate::ffi::call::response::ahoy_response;
@@ -66,9 +66,9 @@ pub unsafe extern "C" fn ahoy_client_builder_on_request(
 fn ask(
     on_request: &Callback<ahoy_request_fn>,
     request: &mut Request,
-    attempt: &AttemptAhead<'_>,
+    attempt: &AttemptInfo<'_>,
 ) -> Result<(), String> {
-    let mut shown = ahoy_request::ahead(request.clone(), attempt);
+    let mut shown = ahoy_request::for_hook(request.clone(), attempt);
     let status = call_host!(on_request, &raw mut shown);
     *request = shown.request;
     match status {

@@ -6,21 +6,21 @@ use std::ptr;
 use crate::discovery::ProviderConfig;
 use crate::ffi::values::{guard, text};
 use crate::options::{BALANCER, BREAKER, CLIENT, PROVIDER, RETRY, Row, Table, taken_by};
-use crate::runtime::made::Made;
+use crate::runtime::racy_lazy::RacyLazy;
 
 /// A table's texts as C has them.
-struct Texts(Made<Vec<OptionTexts>>);
+struct Texts(RacyLazy<Vec<OptionTexts>>);
 
 struct OptionTexts {
     key: CString,
     description: CString,
 }
 
-static CLIENT_TEXTS: Texts = Texts(Made::by(|| texts(&CLIENT, Row::description)));
-static RETRY_TEXTS: Texts = Texts(Made::by(|| texts(&RETRY, Row::description)));
-static BALANCER_TEXTS: Texts = Texts(Made::by(|| texts(&BALANCER, Row::description)));
-static BREAKER_TEXTS: Texts = Texts(Made::by(|| texts(&BREAKER, Row::description)));
-static PROVIDER_TEXTS: Texts = Texts(Made::by(|| texts(&PROVIDER, provider_description)));
+static CLIENT_TEXTS: Texts = Texts(RacyLazy::new(|| texts(&CLIENT, Row::description)));
+static RETRY_TEXTS: Texts = Texts(RacyLazy::new(|| texts(&RETRY, Row::description)));
+static BALANCER_TEXTS: Texts = Texts(RacyLazy::new(|| texts(&BALANCER, Row::description)));
+static BREAKER_TEXTS: Texts = Texts(RacyLazy::new(|| texts(&BREAKER, Row::description)));
+static PROVIDER_TEXTS: Texts = Texts(RacyLazy::new(|| texts(&PROVIDER, provider_description)));
 
 impl Texts {
     /// A text of the option at `index`; NULL out of range.

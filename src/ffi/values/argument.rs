@@ -32,7 +32,7 @@ use std::ffi::{CStr, c_char};
 use std::marker::PhantomData;
 use std::slice;
 
-use super::handle::{Exclusive, Freed, Handle, Out, OutArray, OutValue};
+use super::handle::{Exclusive, Freeable, Handle, Out, OutArray, OutValue};
 use crate::error::Error;
 
 /// The handle behind a parameter, or `None` for NULL: for accessors that cannot panic.
@@ -87,7 +87,7 @@ impl<T: Handle> Argument for Option<&T> {
     }
 }
 
-impl<T: Handle<Held: Freed>> Argument for Option<Box<T>> {
+impl<T: Handle<Held: Freeable>> Argument for Option<Box<T>> {
     type Raw = *mut T;
 
     unsafe fn take(_: &str, raw: *mut T) -> Result<Self, Error> {
@@ -96,7 +96,7 @@ impl<T: Handle<Held: Freed>> Argument for Option<Box<T>> {
     }
 }
 
-impl<T: Handle<Held: Freed>> Argument for Out<T> {
+impl<T: Handle<Held: Freeable>> Argument for Out<T> {
     type Raw = *mut *mut T;
 
     unsafe fn take(name: &str, raw: *mut *mut T) -> Result<Self, Error> {
@@ -105,7 +105,7 @@ impl<T: Handle<Held: Freed>> Argument for Out<T> {
     }
 }
 
-impl<T: Handle<Held: Freed>> Argument for OutArray<T> {
+impl<T: Handle<Held: Freeable>> Argument for OutArray<T> {
     type Raw = Bytes<*mut *mut T>;
 
     unsafe fn take(name: &str, (start, (count, room)): Self::Raw) -> Result<Self, Error> {

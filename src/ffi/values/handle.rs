@@ -21,9 +21,9 @@ pub(crate) enum Shared {}
 pub(crate) enum Lent {}
 
 /// What the host frees.
-pub(crate) trait Freed {}
-impl Freed for Owned {}
-impl Freed for Shared {}
+pub(crate) trait Freeable {}
+impl Freeable for Owned {}
+impl Freeable for Shared {}
 
 /// What one thread at a time uses.
 pub(crate) trait Exclusive {}
@@ -31,12 +31,12 @@ impl Exclusive for Owned {}
 impl Exclusive for Lent {}
 
 /// Gives `value` to the host.
-pub(crate) fn new<T: Handle<Held: Freed>>(value: T) -> *mut T {
+pub(crate) fn new<T: Handle<Held: Freeable>>(value: T) -> *mut T {
     Box::into_raw(Box::new(value))
 }
 
 /// Takes a handle back; NULL is fine.
-pub(crate) unsafe fn free<T: Handle<Held: Freed>>(handle: *mut T) {
+pub(crate) unsafe fn free<T: Handle<Held: Freeable>>(handle: *mut T) {
     if !handle.is_null() {
         // SAFETY: made by `new` and freed once, as the host promises.
         drop(unsafe { Box::from_raw(handle) });
@@ -44,7 +44,7 @@ pub(crate) unsafe fn free<T: Handle<Held: Freed>>(handle: *mut T) {
 }
 
 /// Leaves a handle of the parent process as it is: a forked child frees nothing of what its parent built.
-pub(crate) fn leave<T: Handle<Held: Freed>>(handle: Box<T>) {
+pub(crate) fn leave<T: Handle<Held: Freeable>>(handle: Box<T>) {
     std::mem::forget(handle);
 }
 
@@ -72,7 +72,7 @@ pub(crate) struct Out<T> {
     place: *mut *mut T,
 }
 
-impl<T: Handle<Held: Freed>> Out<T> {
+impl<T: Handle<Held: Freeable>> Out<T> {
     /// `None` for NULL; else `place` is valid for one pointer.
     pub(crate) unsafe fn new(place: *mut *mut T) -> Option<Self> {
         if place.is_null() {
@@ -95,7 +95,7 @@ pub(crate) struct OutArray<T> {
     room: usize,
 }
 
-impl<T: Handle<Held: Freed>> OutArray<T> {
+impl<T: Handle<Held: Freeable>> OutArray<T> {
     /// `None` where there is no place; else `start` is valid for `room` pointers.
     pub(crate) unsafe fn new(start: *mut *mut T, room: usize) -> Option<Self> {
         (!start.is_null() && room > 0).then_some(Self { start, room })

@@ -1,7 +1,7 @@
 //! From the parameters of a C setter to rows of a table of settings.
 
 use crate::error::{Error, ErrorKind};
-use crate::options::{OFF, Put, Table, Value, handles_with};
+use crate::options::{Assignment, OFF, Table, Value, handles_with};
 
 /// A parameter of a setter: the key of the setting, the parameter's own name, and its value.
 pub(crate) type Parameter = (&'static str, &'static str, Value);
@@ -66,5 +66,5 @@ pub(crate) fn put<C: Clone + 'static, const N: usize>(
     config: &mut C,
     parameters: [Parameter; N],
 ) -> Result<(), Error> {
-    table.put(config, &parameters.map(|(key, name, value)| Put { key, name, value }))
+    table.assign(config, &parameters.map(|(key, name, value)| Assignment { key, name, value }))
 }

@@ -5,7 +5,7 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::error::{Error, ErrorKind};
-use crate::runtime::process::undivided;
+use crate::runtime::process::without_fork;
 
 /// Settings that may be changed until something uses them.
 #[derive(Debug)]
@@ -39,7 +39,7 @@ impl<T> Settings<T> {
         name: &str,
         change: impl FnOnce(&mut T) -> Result<(), Error>,
     ) -> Result<(), Error> {
-        undivided(|| {
+        without_fork(|| {
             let mut state = self.lock();
             if state.in_use {
                 let message = format!("{name}: is in use and can no longer be changed");
@@ -56,7 +56,7 @@ impl<T: Clone> Settings<T> {
         &self,
         check: impl FnOnce(&T) -> Result<(), Error>,
     ) -> Result<T, Error> {
-        undivided(|| {
+        without_fork(|| {
             let mut state = self.lock();
             check(&state.value)?;
             state.in_use = true;
@@ -66,12 +66,12 @@ impl<T: Clone> Settings<T> {
 
     /// The settings as they are; they can still be changed.
     pub(crate) fn read(&self) -> T {
-        undivided(|| self.lock().value.clone())
+        without_fork(|| self.lock().value.clone())
     }
 
     /// The first use: from here on the settings stay as they are.
     pub(crate) fn freeze(&self) -> T {
-        undivided(|| {
+        without_fork(|| {
             let mut state = self.lock();
             state.in_use = true;
             state.value.clone()

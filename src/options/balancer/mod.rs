@@ -9,10 +9,10 @@ mod rotation;
 use super::breaker::BREAKER;
 use super::table::Table;
 use crate::config::{Algorithm, BalancerConfig};
-use crate::runtime::made::Made;
+use crate::runtime::racy_lazy::RacyLazy;
 
 /// The settings of a balancer, with those of its circuit breakers.
-pub static BALANCER: Made<Table<BalancerConfig>> = Made::by(|| {
+pub static BALANCER: RacyLazy<Table<BalancerConfig>> = RacyLazy::new(|| {
     let own = [
         algorithm::SETTINGS,
         prequal::SETTINGS,

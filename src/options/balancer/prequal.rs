@@ -2,11 +2,11 @@
 
 use crate::config::{
     Algorithm, BalancerConfig, MOST_PROBE_ANSWERS, MOST_PROBES_AT_ONCE, MOST_PROBES_PER_CALL,
-    Misfit, PrequalProbing,
+    PrequalProbing, SettingError,
 };
 use crate::options::form::{Form, LIMIT, RATIO};
 use crate::options::setting::Setting;
-use crate::options::value::{Problem, Value, Written};
+use crate::options::value::{Problem, SetResult, Value};
 
 const ANSWERS: Form = Form::Count(2, MOST_PROBE_ANSWERS as u64);
 const AT_ONCE: Form = Form::Count(1, MOST_PROBES_AT_ONCE as u64);
@@ -101,10 +101,10 @@ pub(super) const SETTINGS: &[Setting<BalancerConfig>] = &[
 
 /// Each rate is in range by itself, so what is refused is that the probes are no more than the removals,
 /// whichever of the two was set last.
-fn rates(set: Result<(), Misfit>) -> Written {
-    set.map_err(|misfit| match misfit {
-        Misfit::Value(problem) => Problem::Part("probes_per_call", problem),
-        misfit => misfit.into(),
+fn rates(set: Result<(), SettingError>) -> SetResult {
+    set.map_err(|error| match error {
+        SettingError::Value(problem) => Problem::Part("probes_per_call", problem),
+        error => error.into(),
     })
 }
 

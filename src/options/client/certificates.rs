@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use crate::config::ClientConfig;
 use crate::options::form::Form;
 use crate::options::setting::Setting;
-use crate::options::value::{OFF, Value, Written};
+use crate::options::value::{OFF, SetResult, Value};
 
 pub(super) const SETTINGS: &[Setting<ClientConfig>] = &[
     Setting::new("ca_file", FILE)
@@ -43,7 +43,7 @@ fn shown(path: Option<&PathBuf>) -> Value {
     Value::or_off(path.map(|path| path.display().to_string()))
 }
 
-fn put(field: &mut Option<PathBuf>, value: Value) -> Written {
+fn put(field: &mut Option<PathBuf>, value: Value) -> SetResult {
     *field = value.unless_off(Value::text)?.map(PathBuf::from);
     Ok(())
 }

@@ -13,10 +13,10 @@ use std::sync::Arc;
 use super::retry::RETRY;
 use super::table::Table;
 use crate::config::ClientConfig;
-use crate::runtime::made::Made;
+use crate::runtime::racy_lazy::RacyLazy;
 
 /// The settings of a client, with those of its retry rules.
-pub static CLIENT: Made<Table<ClientConfig>> = Made::by(|| {
+pub static CLIENT: RacyLazy<Table<ClientConfig>> = RacyLazy::new(|| {
     let own = [
         calls::SETTINGS,
         connections::SETTINGS,

@@ -8,7 +8,7 @@ use crate::discovery::config::{DnsTransport, Family};
 use crate::discovery::target::host_and_port;
 use crate::options::form::{Form, LIMIT};
 use crate::options::setting::Setting;
-use crate::options::value::{Problem, Value, Written};
+use crate::options::value::{Problem, SetResult, Value};
 
 const FAMILY: [&str; 3] = ["any", "ipv4", "ipv6"];
 const TRANSPORT: [&str; 2] = ["udp", "tcp"];
@@ -105,7 +105,7 @@ pub(super) const SETTINGS: &[Setting<ProviderConfig>] = &[
         ),
 ];
 
-fn put_servers(field: &mut Vec<SocketAddr>, value: Value) -> Written {
+fn put_servers(field: &mut Vec<SocketAddr>, value: Value) -> SetResult {
     if value == Value::Word(SYSTEM) {
         field.clear();
         return Ok(());

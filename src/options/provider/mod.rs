@@ -16,10 +16,10 @@ use super::table::Table;
 use crate::discovery::url::{self, Scheme};
 use crate::discovery::{ProviderConfig, Secret};
 use crate::error::{Error, ErrorKind};
-use crate::runtime::made::Made;
+use crate::runtime::racy_lazy::RacyLazy;
 
 /// The settings of all providers; [`Scheme::keys`] says which of them a source takes.
-pub static PROVIDER: Made<Table<ProviderConfig>> = Made::by(|| {
+pub static PROVIDER: RacyLazy<Table<ProviderConfig>> = RacyLazy::new(|| {
     let own = [
         freshness::SETTINGS,
         registry::SETTINGS,

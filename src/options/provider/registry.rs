@@ -6,7 +6,7 @@ use crate::discovery::config::HIDDEN;
 use crate::discovery::{ProviderConfig, Secret};
 use crate::options::form::{Form, LIMIT};
 use crate::options::setting::Setting;
-use crate::options::value::{OFF, Problem, Value, Written};
+use crate::options::value::{OFF, Problem, SetResult, Value};
 
 pub(super) const SETTINGS: &[Setting<ProviderConfig>] = &[
     Setting::new("tls", Form::Flag)
@@ -117,7 +117,7 @@ fn file_or_off(path: Option<&PathBuf>) -> Value {
     Value::or_off(path.map(|path| path.display().to_string()))
 }
 
-fn put_file(field: &mut Option<PathBuf>, value: Value) -> Written {
+fn put_file(field: &mut Option<PathBuf>, value: Value) -> SetResult {
     *field = value.unless_off(Value::text)?.map(PathBuf::from);
     Ok(())
 }
@@ -127,7 +127,7 @@ fn shown(secret: Option<&Secret>) -> Value {
 }
 
 /// What a header cannot carry is no secret of a registry's.
-fn put_secret(field: &mut Option<Secret>, value: Value) -> Written {
+fn put_secret(field: &mut Option<Secret>, value: Value) -> SetResult {
     let text = value.unless_off(Value::text)?;
     if text.as_ref().is_some_and(|text| text.is_empty() || text.chars().any(char::is_control)) {
         return Err(Problem::Value("is empty or holds a control character".to_owned()));

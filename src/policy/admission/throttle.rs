@@ -26,7 +26,7 @@ use std::time::{Duration, Instant};
 
 use rand::{Rng, RngExt};
 
-use crate::policy::circuit::window::{Mark, Window};
+use crate::policy::circuit::window::{OutcomeFlags, Window};
 use crate::policy::retry::backoff::Factor;
 
 /// How much the client lets through.
@@ -88,7 +88,7 @@ impl Throttle {
     /// Counts a call that was sent: whether the service took it on. An answer that says to come
     /// later (429, 503) and no answer at all are not accepted; any other answer is, an error included.
     pub fn record(&mut self, accepted: bool, now: Instant) {
-        self.calls.record(Mark { failed: !accepted, slow: false }, now);
+        self.calls.record(OutcomeFlags { failed: !accepted, slow: false }, now);
     }
 
     /// The probability with which a call is refused now: at least 0 and below 1.

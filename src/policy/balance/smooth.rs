@@ -9,11 +9,11 @@
 /// Smooth weighted round robin over the endpoints that admit.
 #[derive(Clone, Debug)]
 pub struct Smooth {
-    standings: Vec<Standing>,
+    endpoints: Vec<SmoothWeight>,
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Standing {
+struct SmoothWeight {
     weight: u32,
     /// What was gained less what was paid; all together they are 0.
     current: i64,
@@ -23,8 +23,8 @@ impl Smooth {
     /// Starts with everyone at nothing.
     #[must_use]
     pub fn new(weights: &[u32]) -> Self {
-        let standing = |&weight| Standing { weight, current: 0 };
-        Self { standings: weights.iter().map(standing).collect() }
+        let endpoint = |&weight| SmoothWeight { weight, current: 0 };
+        Self { endpoints: weights.iter().map(endpoint).collect() }
     }
 
     /// The order for a new list, in which `from` tells the old position of a new one. Survivors
@@ -35,30 +35,30 @@ impl Smooth {
         // would pay for that for long after it became light.
         let most = weights.iter().map(|&weight| i64::from(weight)).sum::<i64>();
         let current =
-            |new| from(new).and_then(|old| self.standings.get(old)).map(|old| old.current);
-        let standing = |(new, &weight)| Standing {
+            |new| from(new).and_then(|old| self.endpoints.get(old)).map(|old| old.current);
+        let endpoint = |(new, &weight)| SmoothWeight {
             weight,
             current: current(new).unwrap_or(0).clamp(-most, most),
         };
-        Self { standings: weights.iter().enumerate().map(standing).collect() }
+        Self { endpoints: weights.iter().enumerate().map(endpoint).collect() }
     }
 
     /// The endpoint that has most, the first of several. Those that do not admit gain nothing and
     /// keep what they have.
     pub fn pick(&mut self, admits: impl Fn(usize) -> bool) -> Option<usize> {
         let (mut best, mut gained) = (None, 0_i64);
-        for (index, standing) in self.standings.iter_mut().enumerate() {
-            if standing.weight == 0 || !admits(index) {
+        for (index, endpoint) in self.endpoints.iter_mut().enumerate() {
+            if endpoint.weight == 0 || !admits(index) {
                 continue;
             }
-            gained = gained.saturating_add(standing.weight.into());
-            standing.current = standing.current.saturating_add(standing.weight.into());
-            if best.is_none_or(|(_, most)| standing.current > most) {
-                best = Some((index, standing.current));
+            gained = gained.saturating_add(endpoint.weight.into());
+            endpoint.current = endpoint.current.saturating_add(endpoint.weight.into());
+            if best.is_none_or(|(_, most)| endpoint.current > most) {
+                best = Some((index, endpoint.current));
             }
         }
         let (index, current) = best?;
-        self.standings[index].current = current.saturating_sub(gained);
+        self.endpoints[index].current = current.saturating_sub(gained);
         Some(index)
     }
 }
@@ -159,7 +159,7 @@ mod tests {
                 let picked = smooth.pick(admits);
                 prop_assert_eq!(picked.is_some(), possible);
                 prop_assert!(picked.is_none_or(|index| admits(index) && weights[index] > 0));
-                let sum = smooth.standings.iter().map(|standing| standing.current).sum::<i64>();
+                let sum = smooth.endpoints.iter().map(|endpoint| endpoint.current).sum::<i64>();
                 prop_assert_eq!(sum, 0);
             }
         }

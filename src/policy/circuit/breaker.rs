@@ -42,8 +42,8 @@ use super::half_open::HalfOpen;
 use super::open_backoff::{OpenBackoff, after};
 use super::outage_pace::early_wait;
 use super::outcome_counters::OutcomeCounters;
-use super::permit::{Evidence, Permit, Rejected, Settled};
-use super::window::Mark;
+use super::permit::{NotPermitted, Observation, Permit, Settled};
+use super::window::OutcomeFlags;
 use crate::outcome::{Transition, Verdict};
 
 /// One good answer is enough that took so many times as long as the failure: that was a refusal, for which no work was
@@ -52,7 +52,7 @@ const REFUSAL: u32 = 4;
 
 /// The circuit is in the wanted state already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct AlreadyThere;
+pub struct AlreadyInState;
 
 /// What opened a circuit last.
 #[derive(Clone, Copy, Debug)]
@@ -60,7 +60,7 @@ enum Cause {
     /// A failed connect, or a hand.
     NoAnswer,
     /// A rule on answers; since then so many of what was under way were good, in a row.
-    Rule(Row),
+    Rule(SuccessStreak),
     /// A probe that failed.
     Probe,
     /// An attempt that passed its limit.
@@ -70,7 +70,7 @@ enum Cause {
 /// Good answers in a row. Five close a circuit, as failures open it by default: an endpoint that fails half of all calls has them
 /// once in thirty times. An enum leaves the cause around it room in its byte.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Row {
+enum SuccessStreak {
     None,
     One,
     Two,
@@ -79,7 +79,7 @@ enum Row {
     Five,
 }
 
-impl Row {
+impl SuccessStreak {
     const fn and_one(self) -> Self {
         match self {
             Self::None => Self::One,
@@ -91,17 +91,17 @@ impl Row {
     }
 }
 
-/// How long an answer takes at least beside which a failure was a refusal, as a power of two in microseconds: a circuit has
-/// one byte for it.
+/// The time from which on a good answer shows that the failure was a refusal, for which no work was done. A power of two in
+/// microseconds: a circuit has one byte for it.
 #[derive(Clone, Copy, Debug)]
-struct Work(u8);
+struct RefusalThreshold(u8);
 
-impl Work {
-    const fn beside(failed_in: Duration) -> Self {
+impl RefusalThreshold {
+    const fn of_failure(failed_in: Duration) -> Self {
         Self((u128::BITS - (failed_in.as_micros() * REFUSAL as u128).leading_zeros()) as u8)
     }
 
-    const fn took(self, elapsed: Duration) -> bool {
+    const fn is_reached_by(self, elapsed: Duration) -> bool {
         elapsed.as_micros() >> self.0 > 0
     }
 }
@@ -128,7 +128,7 @@ pub struct Breaker {
     /// What opened it last.
     cause: Cause,
     /// Beside what that was a refusal.
-    work: Work,
+    refusal_threshold: RefusalThreshold,
     /// Drained by hand: grants nothing new, whatever the state.
     draining: bool,
 }
@@ -143,7 +143,7 @@ impl Breaker {
             generation: 0,
             wait: OpenBackoff::NONE,
             cause: Cause::NoAnswer,
-            work: Work::beside(Duration::ZERO),
+            refusal_threshold: RefusalThreshold::of_failure(Duration::ZERO),
             draining: false,
         }
     }
@@ -254,10 +254,10 @@ impl Breaker {
     /// # Errors
     /// While the circuit is open or drained, or half-open with all its probes under way.
     #[inline]
-    pub fn acquire(&mut self, now: Instant) -> Result<Permit, Rejected> {
+    pub fn acquire(&mut self, now: Instant) -> Result<Permit, NotPermitted> {
         if !self.admits(now) {
             let retry_at = self.retry_at();
-            return Err(Rejected { retry_at });
+            return Err(NotPermitted { retry_at });
         }
         if matches!(self.state, State::Open { .. }) {
             self.enter(State::HalfOpen(Box::new(HalfOpen::new(now))));
@@ -273,19 +273,19 @@ impl Breaker {
     pub fn settle(
         &mut self,
         permit: Permit,
-        evidence: &Evidence,
+        observation: &Observation,
         now: Instant,
         rng: &mut impl Rng,
     ) -> Settled {
         if permit.generation != self.generation || matches!(self.state, State::Disabled) {
-            return self.ended_since_opened(evidence, now);
+            return self.ended_since_opened(observation, now);
         }
-        match evidence.verdict {
+        match observation.verdict {
             Verdict::Neutral => {
                 self.release(permit);
                 Settled::default()
             }
-            Verdict::Unreachable if self.has_answered_since(evidence.began(now)) => {
+            Verdict::Unreachable if self.has_answered_since(observation.began(now)) => {
                 self.release(permit);
                 Settled::default()
             }
@@ -295,7 +295,7 @@ impl Breaker {
                 Settled::changed(self.open(cap, None, now, rng))
             }
             Verdict::Success | Verdict::Failure | Verdict::Throttled => {
-                self.answered(evidence, now, rng)
+                self.answered(observation, now, rng)
             }
         }
     }
@@ -315,28 +315,28 @@ impl Breaker {
     }
 
     /// Opens a closed circuit if a rule on answers still demands it: another thread's success may
-    /// have come in since [`Breaker::settle`] reported it. `evidence` is what led to the report.
+    /// have come in since [`Breaker::settle`] reported it. `observation` is what led to the report.
     pub fn trip(
         &mut self,
-        evidence: &Evidence,
+        observation: &Observation,
         now: Instant,
         rng: &mut impl Rng,
     ) -> Option<Transition> {
         let State::Closed { answers: Some(answers), .. } = &mut self.state else {
             return None;
         };
-        let any = Mark { failed: true, slow: true };
+        let any = OutcomeFlags { failed: true, slow: true };
         let wanted = answers.demand_trip(any, &self.config, now);
-        wanted.then(|| self.open_by_answers(evidence, now, rng))
+        wanted.then(|| self.open_by_answers(observation, now, rng))
     }
 
     /// Opens by hand; the circuit then stays open until it is closed by hand.
     ///
     /// # Errors
     /// If it is open already, by hand or not.
-    pub fn force_open(&mut self) -> Result<(), AlreadyThere> {
+    pub fn force_open(&mut self) -> Result<(), AlreadyInState> {
         if matches!(self.state, State::Open { .. }) {
-            return Err(AlreadyThere);
+            return Err(AlreadyInState);
         }
         self.cause = Cause::NoAnswer;
         self.enter_by_hand(State::Open { wait: None });
@@ -347,9 +347,9 @@ impl Breaker {
     ///
     /// # Errors
     /// If it is closed already.
-    pub fn force_close(&mut self, now: Instant) -> Result<(), AlreadyThere> {
+    pub fn force_close(&mut self, now: Instant) -> Result<(), AlreadyInState> {
         if matches!(self.state, State::Closed { .. }) && !self.draining {
-            return Err(AlreadyThere);
+            return Err(AlreadyInState);
         }
         self.wait = OpenBackoff::NONE;
         self.enter_by_hand(State::closed(Some(now)));
@@ -360,9 +360,9 @@ impl Breaker {
     ///
     /// # Errors
     /// If it does so already.
-    pub fn disable(&mut self) -> Result<(), AlreadyThere> {
+    pub fn disable(&mut self) -> Result<(), AlreadyInState> {
         if matches!(self.state, State::Disabled) && !self.draining {
-            return Err(AlreadyThere);
+            return Err(AlreadyInState);
         }
         self.wait = OpenBackoff::NONE;
         self.enter_by_hand(State::Disabled);
@@ -401,18 +401,23 @@ impl Breaker {
     }
 
     /// Of what was under way when answers opened the circuit, good ones close it. None do where it hangs.
-    fn ended_since_opened(&mut self, evidence: &Evidence, now: Instant) -> Settled {
+    fn ended_since_opened(&mut self, observation: &Observation, now: Instant) -> Settled {
         let (State::Open { .. }, Cause::Rule(good)) = (&self.state, &mut self.cause) else {
             return Settled::default();
         };
-        let is_slow = self.config.slow_calls.is_some_and(|rule| evidence.elapsed >= rule.duration);
-        match evidence.verdict {
-            Verdict::Success if !is_slow && self.work.took(evidence.elapsed) => *good = Row::Five,
+        let is_slow =
+            self.config.slow_calls.is_some_and(|rule| observation.elapsed >= rule.duration);
+        match observation.verdict {
+            Verdict::Success
+                if !is_slow && self.refusal_threshold.is_reached_by(observation.elapsed) =>
+            {
+                *good = SuccessStreak::Five
+            }
             Verdict::Success if !is_slow => *good = good.and_one(),
             Verdict::Neutral | Verdict::Throttled => {}
-            _ => *good = Row::None,
+            _ => *good = SuccessStreak::None,
         }
-        if *good != Row::Five {
+        if *good != SuccessStreak::Five {
             return Settled::default();
         }
         self.wait = OpenBackoff::NONE;
@@ -427,15 +432,15 @@ impl Breaker {
         instant.is_some_and(|instant| answers.has_succeeded_since(instant))
     }
 
-    fn answered(&mut self, evidence: &Evidence, now: Instant, rng: &mut impl Rng) -> Settled {
+    fn answered(&mut self, observation: &Observation, now: Instant, rng: &mut impl Rng) -> Settled {
         match &mut self.state {
             State::Closed { answers, .. } => {
                 let answers = OutcomeCounters::of(answers, &self.config);
-                let mark = answers.count(evidence, &self.config, now);
-                let wants_trip = answers.demand_trip(mark, &self.config, now);
+                let flags = answers.count(observation, &self.config, now);
+                let wants_trip = answers.demand_trip(flags, &self.config, now);
                 Settled { transition: None, wants_trip }
             }
-            State::HalfOpen(half_open) if evidence.verdict == Verdict::Success => {
+            State::HalfOpen(half_open) if observation.verdict == Verdict::Success => {
                 half_open.passed();
                 if !half_open.is_passed(&self.config) {
                     return Settled::default();
@@ -443,7 +448,7 @@ impl Breaker {
                 self.enter(State::closed(Some(now)));
                 Settled::changed(Transition::Closed)
             }
-            State::HalfOpen(_) => Settled::changed(self.open_by_answers(evidence, now, rng)),
+            State::HalfOpen(_) => Settled::changed(self.open_by_answers(observation, now, rng)),
             // Without a say, and without a permit of this generation.
             State::Disabled | State::Open { .. } => Settled::default(),
         }
@@ -451,17 +456,17 @@ impl Breaker {
 
     fn open_by_answers(
         &mut self,
-        evidence: &Evidence,
+        observation: &Observation,
         now: Instant,
         rng: &mut impl Rng,
     ) -> Transition {
         self.cause = match &self.state {
-            _ if evidence.late => Cause::Hang,
-            State::Closed { .. } => Cause::Rule(Row::None),
+            _ if observation.late => Cause::Hang,
+            State::Closed { .. } => Cause::Rule(SuccessStreak::None),
             _ => Cause::Probe,
         };
-        self.work = Work::beside(evidence.elapsed);
-        self.open(self.config.open_max, evidence.retry_after, now, rng)
+        self.refusal_threshold = RefusalThreshold::of_failure(observation.elapsed);
+        self.open(self.config.open_max, observation.retry_after, now, rng)
     }
 
     fn open(
@@ -550,9 +555,9 @@ mod tests {
             let mut breaker = Breaker::new(Arc::new(config()));
             for _ in 0..3 {
                 let permit = breaker.acquire(start).unwrap();
-                let evidence = Evidence::new(verdict, ms(1));
-                if breaker.settle(permit, &evidence, start, &mut rng()).wants_trip {
-                    breaker.trip(&evidence, start, &mut rng());
+                let observation = Observation::new(verdict, ms(1));
+                if breaker.settle(permit, &observation, start, &mut rng()).wants_trip {
+                    breaker.trip(&observation, start, &mut rng());
                 }
                 if breaker.state() != CircuitState::Closed {
                     break;
@@ -578,7 +583,7 @@ mod tests {
 
     #[test]
     fn other_rules_leave_the_state_and_what_counts_the_same() {
-        let failed = Evidence::new(Verdict::Failure, ms(1));
+        let failed = Observation::new(Verdict::Failure, ms(1));
         let fail = |breaker: &mut Breaker| {
             let permit = breaker.acquire(t0()).unwrap();
             breaker.settle(permit, &failed, t0(), &mut rng()).wants_trip
@@ -645,8 +650,8 @@ mod tests {
             self.settle_as(permit, &quick(verdict))
         }
 
-        fn settle_as(&mut self, permit: Permit, evidence: &Evidence) -> Settled {
-            self.breaker.settle(permit, evidence, self.now, &mut self.rng)
+        fn settle_as(&mut self, permit: Permit, observation: &Observation) -> Settled {
+            self.breaker.settle(permit, observation, self.now, &mut self.rng)
         }
 
         /// The roster agrees to a trip that was wished for.
@@ -658,7 +663,7 @@ mod tests {
         fn attempt_of(&mut self, took: Duration, verdict: Verdict) -> Settled {
             let permit = self.acquire();
             self.pass(took);
-            self.settle_as(permit, &Evidence::new(verdict, took))
+            self.settle_as(permit, &Observation::new(verdict, took))
         }
 
         fn attempt(&mut self, verdict: Verdict) -> Settled {
@@ -698,13 +703,13 @@ mod tests {
         }
     }
 
-    fn quick(verdict: Verdict) -> Evidence {
-        Evidence::new(verdict, Duration::ZERO)
+    fn quick(verdict: Verdict) -> Observation {
+        Observation::new(verdict, Duration::ZERO)
     }
 
     /// A bad answer that asks for a wait.
-    fn asking(wait: Duration) -> Evidence {
-        Evidence { retry_after: Some(wait), ..quick(Verdict::Failure) }
+    fn asking(wait: Duration) -> Observation {
+        Observation { retry_after: Some(wait), ..quick(Verdict::Failure) }
     }
 
     fn changed(transition: Transition) -> Settled {
@@ -736,7 +741,7 @@ mod tests {
         assert!(story.is(CircuitState::Open));
         let retry_at = Some(story.now + ms(500));
         assert_eq!(story.breaker.retry_at(), retry_at);
-        assert_eq!(story.breaker.acquire(story.now), Err(Rejected { retry_at }));
+        assert_eq!(story.breaker.acquire(story.now), Err(NotPermitted { retry_at }));
     }
 
     #[test]
@@ -899,8 +904,8 @@ mod tests {
         story.pass(ms(999));
         let mut failed = |elapsed| {
             let permit = story.breaker.acquire(story.now).unwrap();
-            let evidence = Evidence::new(Verdict::Unreachable, ms(elapsed));
-            story.breaker.settle(permit, &evidence, story.now, &mut story.rng).transition
+            let observation = Observation::new(Verdict::Unreachable, ms(elapsed));
+            story.breaker.settle(permit, &observation, story.now, &mut story.rng).transition
         };
         assert_eq!(failed(1000), None);
         assert!(failed(999).is_some(), "it has not answered since");
@@ -940,12 +945,12 @@ mod tests {
         assert_eq!(story.breaker.probe_due_for(story.now), None, "by hand");
     }
 
-    /// Opened by `evidence` after three failures in a row, with twelve attempts under way.
-    fn opened_beside_others(evidence: &Evidence) -> (Story, Vec<Permit>) {
+    /// Opened by `observation` after three failures in a row, with twelve attempts under way.
+    fn opened_beside_others(observation: &Observation) -> (Story, Vec<Permit>) {
         let mut story = Story::new(config());
         let under_way = (0..12).map(|_| story.acquire()).collect();
         story.attempts(3, Verdict::Failure);
-        assert!(story.breaker.trip(evidence, story.now, &mut story.rng).is_some());
+        assert!(story.breaker.trip(observation, story.now, &mut story.rng).is_some());
         (story, under_way)
     }
 
@@ -968,24 +973,26 @@ mod tests {
     fn slow_ones_are_none() {
         let mut story = Story::new(last_six());
         let under_way: Vec<_> = (0..6).map(|_| story.acquire()).collect();
-        let slow = Evidence::new(Verdict::Success, ms(100));
+        let slow = Observation::new(Verdict::Success, ms(100));
         while !story.attempt_of(ms(100), Verdict::Success).wants_trip {}
         assert!(story.trip().is_some());
         for (number, permit) in under_way.into_iter().enumerate() {
-            let evidence = if number == 0 { slow } else { quick(Verdict::Success) };
+            let observation = if number == 0 { slow } else { quick(Verdict::Success) };
             let closes = (number == 5).then_some(Transition::Closed);
-            assert_eq!(story.settle_as(permit, &evidence).transition, closes, "{number}");
+            assert_eq!(story.settle_as(permit, &observation).transition, closes, "{number}");
         }
     }
 
     #[test]
     fn one_answer_that_was_worked_for_closes_what_refusals_opened() {
         // The next power of two in microseconds is 16,384.
-        let refusal =
-            Evidence { retry_after: Some(ms(9000)), ..Evidence::new(Verdict::Failure, ms(3)) };
+        let refusal = Observation {
+            retry_after: Some(ms(9000)),
+            ..Observation::new(Verdict::Failure, ms(3))
+        };
         for (took, closes) in [(12, None), (17, Some(Transition::Closed))] {
             let (mut story, mut under_way) = opened_beside_others(&refusal);
-            let good = Evidence::new(Verdict::Success, ms(took));
+            let good = Observation::new(Verdict::Success, ms(took));
             let settled = story.settle_as(under_way.pop().unwrap(), &good);
             assert_eq!(settled.transition, closes, "{took} ms");
         }
@@ -1004,7 +1011,7 @@ mod tests {
 
     #[test]
     fn what_hangs_or_failed_its_probe_is_not_closed_by_answers_under_way() {
-        let late = Evidence { late: true, ..quick(Verdict::Failure) };
+        let late = Observation { late: true, ..quick(Verdict::Failure) };
         let (mut story, under_way) = opened_beside_others(&late);
         for permit in under_way {
             assert_eq!(story.settle(permit, Verdict::Success), Settled::default());
@@ -1176,7 +1183,7 @@ mod tests {
         let hanging = story.acquire();
         story.pass(ms(2999));
         let retry_at = Some(story.now + ms(1));
-        assert_eq!(story.breaker.acquire(story.now), Err(Rejected { retry_at }));
+        assert_eq!(story.breaker.acquire(story.now), Err(NotPermitted { retry_at }));
         story.pass(ms(1));
         let second = story.acquire();
         assert!(story.breaker.acquire(story.now).is_err(), "only one more");
@@ -1200,12 +1207,12 @@ mod tests {
     #[test]
     fn a_circuit_opened_by_hand_waits_for_a_hand() {
         let mut story = Story::new(config());
-        assert_eq!(story.breaker.force_close(story.now), Err(AlreadyThere));
+        assert_eq!(story.breaker.force_close(story.now), Err(AlreadyInState));
         assert_eq!(story.breaker.force_open(), Ok(()));
-        assert_eq!(story.breaker.force_open(), Err(AlreadyThere));
+        assert_eq!(story.breaker.force_open(), Err(AlreadyInState));
         story.pass(Duration::from_secs(1_000_000));
-        let rejected = Rejected { retry_at: None };
-        assert_eq!(story.breaker.acquire(story.now), Err(rejected));
+        let not_permitted = NotPermitted { retry_at: None };
+        assert_eq!(story.breaker.acquire(story.now), Err(not_permitted));
         assert_eq!(story.breaker.force_close(story.now), Ok(()));
         assert!(!story.acquire().probe());
     }
@@ -1214,7 +1221,7 @@ mod tests {
     fn a_hand_can_end_a_half_open_circuit_both_ways_and_its_probe_is_too_late() {
         for open in [true, false] {
             let mut story = Story::tripped_by_answers(config());
-            assert_eq!(story.breaker.force_open(), Err(AlreadyThere));
+            assert_eq!(story.breaker.force_open(), Err(AlreadyInState));
             story.pass(ms(500));
             let probe = story.acquire();
             let by_hand = match open {
@@ -1239,7 +1246,7 @@ mod tests {
     fn a_disabled_circuit_lets_everything_through_and_judges_nothing() {
         let mut story = Story::tripped_by_answers(config());
         assert_eq!(story.breaker.disable(), Ok(()));
-        assert_eq!(story.breaker.disable(), Err(AlreadyThere));
+        assert_eq!(story.breaker.disable(), Err(AlreadyInState));
         for verdict in [Verdict::Failure, Verdict::Unreachable].repeat(50) {
             assert_eq!(story.attempt(verdict), Settled::default());
         }
@@ -1265,7 +1272,7 @@ mod tests {
         let under_way = [(); 3].map(|()| story.acquire());
         story.breaker.drain();
         assert!(story.is(CircuitState::Open));
-        assert_eq!(story.breaker.acquire(story.now), Err(Rejected { retry_at: None }));
+        assert_eq!(story.breaker.acquire(story.now), Err(NotPermitted { retry_at: None }));
         let wishes = under_way.map(|permit| story.settle(permit, Verdict::Failure).wants_trip);
         assert_eq!(wishes, [false, false, true]);
         story.breaker.resume();
@@ -1586,8 +1593,8 @@ mod tests {
                         let (verdict, slow, asked) = told;
                         let elapsed = ms(took(slow));
                         let retry_after = asked.map(ms);
-                        let evidence = Evidence { verdict, elapsed, late: false, retry_after };
-                        let settled = breaker.settle(permit, &evidence, at, &mut rng);
+                        let observation = Observation { verdict, elapsed, late: false, retry_after };
+                        let settled = breaker.settle(permit, &observation, at, &mut rng);
                         model.settle(epoch, told, now);
                         let changed = model.epoch != before;
                         prop_assert_eq!(settled.transition.is_some(), changed);
@@ -1597,7 +1604,7 @@ mod tests {
                         let wants = counted && model.wants_trip((failed, slow), now);
                         prop_assert_eq!(settled.wants_trip, wants);
                         if wants && agrees {
-                            prop_assert!(breaker.trip(&evidence, at, &mut rng).is_some());
+                            prop_assert!(breaker.trip(&observation, at, &mut rng).is_some());
                             model.open(30_000, asked, now);
                         }
                     }
@@ -1678,9 +1685,9 @@ mod tests {
                     Step::Acquire => held.extend(breaker.acquire(now)),
                     Step::Settle(index, (verdict, ..)) if !held.is_empty() => {
                         let permit = held.swap_remove(index.index(held.len()));
-                        let evidence = quick(verdict);
-                        if breaker.settle(permit, &evidence, now, &mut rng).wants_trip {
-                            let _ = breaker.trip(&evidence, now, &mut rng);
+                        let observation = quick(verdict);
+                        if breaker.settle(permit, &observation, now, &mut rng).wants_trip {
+                            let _ = breaker.trip(&observation, now, &mut rng);
                         }
                     }
                     Step::Release(index) if !held.is_empty() => {

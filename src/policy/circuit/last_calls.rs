@@ -10,7 +10,7 @@
 
 use std::num::NonZeroU16;
 
-use super::window::{Counts, Mark};
+use super::window::{Counts, OutcomeFlags};
 
 /// Counts over the last outcomes.
 #[derive(Clone, Debug)]
@@ -20,7 +20,7 @@ pub struct LastCalls {
     next: u16,
     counts: Counts,
     /// Grows up to its size, so that an endpoint which is asked twice does not pay for hundreds.
-    ring: Vec<Mark>,
+    ring: Vec<OutcomeFlags>,
 }
 
 impl LastCalls {
@@ -32,15 +32,15 @@ impl LastCalls {
     }
 
     /// Counts one outcome in place of the oldest.
-    pub fn record(&mut self, mark: Mark) {
+    pub fn record(&mut self, flags: OutcomeFlags) {
         match self.ring.get_mut(usize::from(self.next)) {
             Some(place) => {
-                let oldest = std::mem::replace(place, mark);
+                let oldest = std::mem::replace(place, flags);
                 self.counts.remove(oldest.into());
             }
-            None => self.ring.push(mark),
+            None => self.ring.push(flags),
         }
-        self.counts.add(mark.into());
+        self.counts.add(flags.into());
         self.next = (self.next + 1) % self.size;
     }
 
@@ -61,37 +61,37 @@ mod tests {
         LastCalls::new(NonZeroU16::new(size).unwrap())
     }
 
-    fn mark(failed: bool, slow: bool) -> Mark {
-        Mark { failed, slow }
+    fn flags(failed: bool, slow: bool) -> OutcomeFlags {
+        OutcomeFlags { failed, slow }
     }
 
     #[test]
     fn the_oldest_outcome_makes_room_for_the_newest() {
         let mut calls = last(3);
         for failed in [true, true, false] {
-            calls.record(mark(failed, false));
+            calls.record(flags(failed, false));
         }
         assert_eq!(calls.counts(), Counts { failures: 2, slow: 0, total: 3 });
-        calls.record(mark(false, true));
+        calls.record(flags(false, true));
         assert_eq!(calls.counts(), Counts { failures: 1, slow: 1, total: 3 });
-        calls.record(mark(false, false));
+        calls.record(flags(false, false));
         assert_eq!(calls.counts(), Counts { failures: 0, slow: 1, total: 3 });
     }
 
     #[test]
     fn one_place_holds_the_last_outcome() {
         let mut calls = last(1);
-        calls.record(mark(true, true));
-        calls.record(mark(false, false));
+        calls.record(flags(true, true));
+        calls.record(flags(false, false));
         assert_eq!(calls.counts(), Counts { failures: 0, slow: 0, total: 1 });
     }
 
     #[test]
     fn the_longest_ring_comes_round() {
         let mut calls = last(u16::MAX);
-        (0..u16::MAX).for_each(|_| calls.record(mark(true, false)));
+        (0..u16::MAX).for_each(|_| calls.record(flags(true, false)));
         assert_eq!(calls.counts().failures, u32::from(u16::MAX));
-        calls.record(mark(false, false));
+        calls.record(flags(false, false));
         assert_eq!(calls.counts().failures, u32::from(u16::MAX) - 1);
         assert_eq!(calls.counts().total, u32::from(u16::MAX));
     }
@@ -100,7 +100,7 @@ mod tests {
     fn a_ring_takes_room_as_it_is_filled() {
         let mut calls = last(1000);
         assert_eq!(calls.ring.capacity(), 0);
-        calls.record(mark(false, false));
+        calls.record(flags(false, false));
         assert!(calls.ring.capacity() < 16);
     }
 
@@ -113,12 +113,12 @@ mod tests {
         ) {
             let (mut calls, mut list) = (last(size), Vec::new());
             for (failed, slow) in marks {
-                calls.record(mark(failed, slow));
-                list.push(mark(failed, slow));
+                calls.record(flags(failed, slow));
+                list.push(flags(failed, slow));
                 let newest = &list[list.len().saturating_sub(usize::from(size))..];
                 let expected = Counts {
-                    failures: newest.iter().filter(|mark| mark.failed).count() as u32,
-                    slow: newest.iter().filter(|mark| mark.slow).count() as u32,
+                    failures: newest.iter().filter(|flags| flags.failed).count() as u32,
+                    slow: newest.iter().filter(|flags| flags.slow).count() as u32,
                     total: newest.len() as u32,
                 };
                 prop_assert_eq!(calls.counts(), expected);

@@ -12,8 +12,8 @@ use std::time::Instant;
 
 use super::breaker_config::{BreakerConfig, SlowCalls, Span};
 use super::last_calls::LastCalls;
-use super::permit::Evidence;
-use super::window::{Counts, Mark, Window};
+use super::permit::Observation;
+use super::window::{Counts, OutcomeFlags, Window};
 use crate::outcome::Verdict;
 
 /// What a closed circuit counts.
@@ -47,16 +47,16 @@ impl OutcomeCounters {
     /// Counts an outcome, and says as what.
     pub(crate) fn count(
         &mut self,
-        evidence: &Evidence,
+        observation: &Observation,
         config: &BreakerConfig,
         now: Instant,
-    ) -> Mark {
-        let is_slow = |rule: SlowCalls| evidence.elapsed >= rule.duration;
-        let mark = Mark {
-            failed: evidence.verdict != Verdict::Success,
+    ) -> OutcomeFlags {
+        let is_slow = |rule: SlowCalls| observation.elapsed >= rule.duration;
+        let flags = OutcomeFlags {
+            failed: observation.verdict != Verdict::Success,
             slow: config.slow_calls.is_some_and(is_slow),
         };
-        match evidence.verdict {
+        match observation.verdict {
             Verdict::Success => {
                 self.run = 0;
                 self.succeeded_at = Some(now);
@@ -66,9 +66,9 @@ impl OutcomeCounters {
             _ => self.run = self.run.saturating_add(1),
         }
         if let Some(sample) = &mut self.sample {
-            sample.record(mark, now);
+            sample.record(flags, now);
         }
-        mark
+        flags
     }
 
     /// Whether a success was counted after `instant`.
@@ -84,14 +84,15 @@ impl OutcomeCounters {
     /// Whether a rule that `asking` counts towards is met.
     pub(crate) fn demand_trip(
         &mut self,
-        asking: Mark,
+        asking: OutcomeFlags,
         config: &BreakerConfig,
         now: Instant,
     ) -> bool {
         if self.failed_in_a_row(config) {
             return true;
         }
-        let Some(sample) = self.sample.as_mut().filter(|_| asking != Mark::default()) else {
+        let Some(sample) = self.sample.as_mut().filter(|_| asking != OutcomeFlags::default())
+        else {
             return false;
         };
         let counts = sample.counts(now);
@@ -121,10 +122,10 @@ impl Sample {
         }
     }
 
-    fn record(&mut self, mark: Mark, now: Instant) {
+    fn record(&mut self, flags: OutcomeFlags, now: Instant) {
         match self {
-            Self::Time(window) => window.record(mark, now),
-            Self::Calls(calls) => calls.record(mark),
+            Self::Time(window) => window.record(flags, now),
+            Self::Calls(calls) => calls.record(flags),
         }
     }
 
@@ -156,8 +157,8 @@ mod tests {
     fn told(config: &BreakerConfig, outcomes: &[(Verdict, u64)]) -> bool {
         let (mut answers, t0) = (OutcomeCounters::new(config), t0());
         let mut tell = |(verdict, took): &(Verdict, u64)| {
-            let mark = answers.count(&Evidence::new(*verdict, ms(*took)), config, t0);
-            answers.demand_trip(mark, config, t0)
+            let flags = answers.count(&Observation::new(*verdict, ms(*took)), config, t0);
+            answers.demand_trip(flags, config, t0)
         };
         outcomes.iter().map(&mut tell).last().unwrap()
     }
@@ -166,8 +167,8 @@ mod tests {
     fn the_time_that_makes_a_call_slow_is_slow_itself() {
         let mut answers = OutcomeCounters::new(&config());
         let mut slow = |took| {
-            let evidence = Evidence::new(Verdict::Success, took);
-            answers.count(&evidence, &config(), t0()).slow
+            let observation = Observation::new(Verdict::Success, took);
+            answers.count(&observation, &config(), t0()).slow
         };
         assert!(!slow(ms(100) - Duration::from_nanos(1)));
         assert!(slow(ms(100)) && slow(Duration::MAX));
@@ -198,11 +199,11 @@ mod tests {
         let slow_calls = Some(SlowCalls { duration: ms(100), ratio: Ratio::ZERO });
         let (zero, t0) = (BreakerConfig { slow_calls, min_calls: 0, ..config() }, t0());
         let mut answers = OutcomeCounters::new(&zero);
-        let any = Mark { failed: true, slow: true };
+        let any = OutcomeFlags { failed: true, slow: true };
         assert!(!answers.demand_trip(any, &zero, t0));
-        let _ = answers.count(&Evidence::new(Verdict::Success, ms(99)), &zero, t0);
+        let _ = answers.count(&Observation::new(Verdict::Success, ms(99)), &zero, t0);
         assert!(!answers.demand_trip(any, &zero, t0));
-        let _ = answers.count(&Evidence::new(Verdict::Success, ms(100)), &zero, t0);
+        let _ = answers.count(&Observation::new(Verdict::Success, ms(100)), &zero, t0);
         assert!(answers.demand_trip(any, &zero, t0));
     }
 

@@ -11,7 +11,7 @@ use crate::outcome::{Transition, Verdict};
 
 /// What an attempt showed of its endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Evidence {
+pub struct Observation {
     /// How it ended.
     pub verdict: Verdict,
     /// How long it took, from the permit to the end.
@@ -23,7 +23,7 @@ pub struct Evidence {
     pub retry_after: Option<Duration>,
 }
 
-impl Evidence {
+impl Observation {
     /// An ending and the time until then, without a wish for a wait.
     #[must_use]
     pub const fn new(verdict: Verdict, elapsed: Duration) -> Self {
@@ -55,7 +55,7 @@ impl Permit {
 
 /// The circuit does not let the caller through.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Rejected {
+pub struct NotPermitted {
     /// When the next probe may go; none for a circuit opened by hand.
     pub retry_at: Option<Instant>,
 }

@@ -46,9 +46,9 @@ impl Ratio {
     }
 }
 
-/// What is counted of one outcome.
+/// What is counted of one outcome, beside that it is one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Mark {
+pub struct OutcomeFlags {
     /// It failed.
     pub failed: bool,
     /// It took too long, well or badly.
@@ -98,9 +98,9 @@ impl Counts {
     }
 }
 
-impl From<Mark> for Counts {
-    fn from(mark: Mark) -> Self {
-        Self { failures: u32::from(mark.failed), slow: u32::from(mark.slow), total: 1 }
+impl From<OutcomeFlags> for Counts {
+    fn from(flags: OutcomeFlags) -> Self {
+        Self { failures: u32::from(flags.failed), slow: u32::from(flags.slow), total: 1 }
     }
 }
 
@@ -131,10 +131,10 @@ impl Window {
     /// Counts one outcome. An instant before the last one counts as the last one: callers read the
     /// clock before they take the lock, and may arrive in the wrong order.
     #[inline]
-    pub fn record(&mut self, mark: Mark, now: Instant) {
+    pub fn record(&mut self, flags: OutcomeFlags, now: Instant) {
         self.advance(now);
         self.ends.get_or_insert_with(|| later(now, self.width));
-        self.buckets[self.newest].add(mark.into());
+        self.buckets[self.newest].add(flags.into());
     }
 
     /// What the window holds now.
@@ -185,8 +185,8 @@ mod tests {
     }
 
     /// A quick outcome.
-    fn quick(failed: bool) -> Mark {
-        Mark { failed, slow: false }
+    fn quick(failed: bool) -> OutcomeFlags {
+        OutcomeFlags { failed, slow: false }
     }
 
     #[test]
@@ -211,7 +211,7 @@ mod tests {
     fn slow_outcomes_are_counted_beside_the_failed_ones() {
         let (mut window, t0) = (Window::new(ms(1000)), t0());
         for (failed, slow) in [(true, true), (false, true), (false, true), (true, false)] {
-            window.record(Mark { failed, slow }, t0);
+            window.record(OutcomeFlags { failed, slow }, t0);
         }
         let found = window.counts(t0);
         assert_eq!(found, Counts { failures: 2, slow: 3, total: 4 });
@@ -284,7 +284,7 @@ mod tests {
             let (mut window, mut list) = (Window::new(ms(window_ms)), Vec::new());
             for (index, (pause, failed, slow)) in events.into_iter().enumerate() {
                 at += if index == 0 { 0 } else { pause };
-                window.record(Mark { failed, slow }, start + ms(at));
+                window.record(OutcomeFlags { failed, slow }, start + ms(at));
                 list.push((at * 1_000_000 / width_ns, failed, slow));
                 let newest = at * 1_000_000 / width_ns;
                 let alive = || list.iter().filter(|(bucket, ..)| bucket + 10 > newest);

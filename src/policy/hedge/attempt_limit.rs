@@ -9,18 +9,18 @@
 //! little; the floor does: below half a second, pauses of a healthy service (garbage collection, a
 //! cold cache) would be met by copies.
 //!
-//! An endpoint that may hang gets a much shorter limit, see [`Known::short`]: an attempt there is a
+//! An endpoint that may hang gets a much shorter limit, see [`LatencyEstimate::short`]: an attempt there is a
 //! probe, and the call goes on elsewhere before its caller notices.
 
 use std::time::Duration;
 
 use super::quantile::Sample;
 
-/// What is known of how long answers take.
+/// How long answers take, as far as that is known.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Known(Option<(Sample, Duration)>);
+pub struct LatencyEstimate(Option<(Sample, Duration)>);
 
-impl Known {
+impl LatencyEstimate {
     /// What [`Watched::read_any`](super::quantile::Watched::read_any) has read of the 99th percentile.
     #[must_use]
     pub const fn new(p99: Option<(Sample, Duration)>) -> Self {
@@ -85,12 +85,12 @@ mod tests {
 
     const ALL: Duration = Duration::MAX;
 
-    fn enough(p99: u64) -> Known {
-        Known::new(Some((Sample::Enough, ms(p99))))
+    fn enough(p99: u64) -> LatencyEstimate {
+        LatencyEstimate::new(Some((Sample::Enough, ms(p99))))
     }
 
-    fn few(longest: u64) -> Known {
-        Known::new(Some((Sample::Few, ms(longest))))
+    fn few(longest: u64) -> LatencyEstimate {
+        LatencyEstimate::new(Some((Sample::Few, ms(longest))))
     }
 
     #[test]
@@ -110,8 +110,8 @@ mod tests {
 
     #[test]
     fn a_second_or_the_share_before_there_are_answers() {
-        assert_eq!(Known::default().soft(ALL), ms(1000));
-        assert_eq!(Known::default().soft(ms(700)), ms(700));
+        assert_eq!(LatencyEstimate::default().soft(ALL), ms(1000));
+        assert_eq!(LatencyEstimate::default().soft(ms(700)), ms(700));
     }
 
     #[test]
@@ -127,7 +127,7 @@ mod tests {
         assert_eq!(enough(5).short(ms(500)), ms(50));
         assert_eq!(enough(100).short(ms(500)), ms(150));
         assert_eq!(few(100).short(ms(1000)), ms(300));
-        assert_eq!(Known::default().short(ms(1000)), ms(250));
+        assert_eq!(LatencyEstimate::default().short(ms(1000)), ms(250));
         assert_eq!(enough(1000).short(ms(700)), ms(700), "what is set by hand bounds it");
     }
 
@@ -139,7 +139,7 @@ mod tests {
             enough in any::<bool>(),
         ) {
             let sample = if enough { Sample::Enough } else { Sample::Few };
-            let known = Known::new(Some((sample, ms(p99))));
+            let known = LatencyEstimate::new(Some((sample, ms(p99))));
             let soft = known.soft(ms(share));
             prop_assert!(soft >= 2 * ms(p99));
             prop_assert!(soft <= ms(share).max(2 * ms(p99)));

@@ -21,7 +21,7 @@ use crate::policy::retry::classify::AttemptOutcome;
 
 /// How an attempt left its race.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Left {
+pub enum RaceEnd {
     /// It ended by itself, or with the call.
     Ended,
     /// It was cancelled with its call.
@@ -34,18 +34,18 @@ pub enum Left {
 
 /// The ending that an attempt's endpoint is judged by. `late` says that it had passed its limit.
 #[must_use]
-pub const fn blamed(ended: AttemptOutcome, left: Left, late: bool) -> AttemptOutcome {
+pub const fn blamed(ended: AttemptOutcome, race_end: RaceEnd, late: bool) -> AttemptOutcome {
     let AttemptOutcome::Failed { kind, sent } = ended else {
         return ended;
     };
-    let kind = match (left, kind) {
-        (Left::OvertakenByLater, _) if late => FailureKind::Timeout,
-        (Left::Cancelled | Left::OvertakenByLater | Left::OvertakenByEarlier, _) => {
+    let kind = match (race_end, kind) {
+        (RaceEnd::OvertakenByLater, _) if late => FailureKind::Timeout,
+        (RaceEnd::Cancelled | RaceEnd::OvertakenByLater | RaceEnd::OvertakenByEarlier, _) => {
             FailureKind::Cancelled
         }
-        (Left::Ended, FailureKind::Deadline) if late => FailureKind::Timeout,
-        (Left::Ended, FailureKind::Deadline) => FailureKind::Cancelled,
-        (Left::Ended, kind) => kind,
+        (RaceEnd::Ended, FailureKind::Deadline) if late => FailureKind::Timeout,
+        (RaceEnd::Ended, FailureKind::Deadline) => FailureKind::Cancelled,
+        (RaceEnd::Ended, kind) => kind,
     };
     AttemptOutcome::Failed { kind, sent }
 }
@@ -69,14 +69,15 @@ mod tests {
         AttemptOutcome::Failed { kind, sent: true }
     }
 
-    fn judged(ended: AttemptOutcome, left: Left, late: bool) -> Verdict {
-        verdict(&blamed(ended, left, late))
+    fn judged(ended: AttemptOutcome, race_end: RaceEnd, late: bool) -> Verdict {
+        verdict(&blamed(ended, race_end, late))
     }
 
     #[test]
     fn an_answer_counts_however_late() {
         for late in [false, true] {
-            let answered = |status| judged(AttemptOutcome::Answered { status }, Left::Ended, late);
+            let answered =
+                |status| judged(AttemptOutcome::Answered { status }, RaceEnd::Ended, late);
             assert_eq!(answered(200), Verdict::Success);
             assert_eq!(answered(503), Verdict::Failure);
         }
@@ -85,21 +86,25 @@ mod tests {
     #[test]
     fn only_a_late_attempt_fails_by_being_overtaken_from_behind() {
         let cancelled = failed(FailureKind::Cancelled);
-        assert_eq!(judged(cancelled, Left::OvertakenByLater, true), Verdict::Failure);
-        assert_eq!(judged(cancelled, Left::OvertakenByLater, false), Verdict::Neutral);
-        assert_eq!(judged(cancelled, Left::OvertakenByEarlier, true), Verdict::Neutral);
-        assert_eq!(judged(cancelled, Left::OvertakenByEarlier, false), Verdict::Neutral);
-        assert_eq!(judged(cancelled, Left::Cancelled, true), Verdict::Neutral);
+        assert_eq!(judged(cancelled, RaceEnd::OvertakenByLater, true), Verdict::Failure);
+        assert_eq!(judged(cancelled, RaceEnd::OvertakenByLater, false), Verdict::Neutral);
+        assert_eq!(judged(cancelled, RaceEnd::OvertakenByEarlier, true), Verdict::Neutral);
+        assert_eq!(judged(cancelled, RaceEnd::OvertakenByEarlier, false), Verdict::Neutral);
+        assert_eq!(judged(cancelled, RaceEnd::Cancelled, true), Verdict::Neutral);
     }
 
     #[test]
     fn a_deadline_that_came_before_the_limit_blames_nobody() {
         let deadline = failed(FailureKind::Deadline);
-        assert_eq!(judged(deadline, Left::Ended, false), Verdict::Neutral);
-        assert_eq!(judged(deadline, Left::Ended, true), Verdict::Failure);
+        assert_eq!(judged(deadline, RaceEnd::Ended, false), Verdict::Neutral);
+        assert_eq!(judged(deadline, RaceEnd::Ended, true), Verdict::Failure);
         for late in [false, true] {
             for kind in [FailureKind::Cancelled, FailureKind::Closed, FailureKind::Interrupted] {
-                assert_eq!(judged(failed(kind), Left::Ended, late), Verdict::Neutral, "{kind:?}");
+                assert_eq!(
+                    judged(failed(kind), RaceEnd::Ended, late),
+                    Verdict::Neutral,
+                    "{kind:?}"
+                );
             }
         }
     }
@@ -117,7 +122,7 @@ mod tests {
     #[test]
     fn other_failures_stay_what_they_are() {
         for kind in [FailureKind::Connect, FailureKind::ConnectionLost, FailureKind::Timeout] {
-            assert_eq!(blamed(failed(kind), Left::Ended, true), failed(kind));
+            assert_eq!(blamed(failed(kind), RaceEnd::Ended, true), failed(kind));
         }
     }
 }

@@ -31,7 +31,7 @@ use std::time::Duration;
 
 /// What an attempt does about endpoints that are overdue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TowardsOverdue {
+pub enum OverduePolicy {
     /// Takes them as they come: its call looks elsewhere if need be.
     Take,
     /// Passes over them while others admit: its call cannot look elsewhere, as one that may not be

@@ -9,7 +9,7 @@ use std::io;
 use socket2::Domain;
 
 use super::os_error;
-use super::process::undivided;
+use super::process::without_fork;
 use super::socket::{self, Descriptor};
 
 /// Whether the host's part of the descriptors is used.
@@ -42,7 +42,7 @@ pub fn has_free(reserve: Reserve) -> bool {
         let socket = socket::stream(Domain::IPV4)?;
         reserve.check(socket::descriptor(&socket))
     };
-    undivided(socket).err().and_then(|error| os_error::shortage(&error)).is_none()
+    without_fork(socket).err().and_then(|error| os_error::shortage(&error)).is_none()
 }
 
 /// How many are few for one use, of all that this process may have: one in sixteen, which is 64 of the usual 1,024.

@@ -10,7 +10,7 @@ use std::path::Path;
 
 #[cfg(windows)]
 pub use platform::system_folder;
-pub use platform::{Mark, Place, mark, open_for_owner, path_of_url, place};
+pub use platform::{FileId, FileVersion, file_id, file_version, open_for_owner, path_of_url};
 
 /// The bytes of a file, one more than `most` where it has more; none where there is something else, as a pipe, whose
 /// opening would wait for a writer.

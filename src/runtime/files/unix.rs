@@ -5,25 +5,24 @@ use std::io;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-/// Where a file lies: device and inode.
-pub type Place = (u64, u64);
+/// Tells one file from another: device and inode.
+pub type FileId = (u64, u64);
 
-/// What is another when a file was written to or replaced: where it lies, how long it is, and when it and its attributes
-/// were changed.
-pub type Mark = (Place, u64, (i64, i64), (i64, i64));
+/// What changes when a file is written to or replaced: its id, its length, and when it and its attributes were changed.
+pub type FileVersion = (FileId, u64, (i64, i64), (i64, i64));
 
-/// Where a file lies.
+/// Tells one file from another.
 #[must_use]
-pub fn place(file: &Metadata) -> Place {
+pub fn file_id(file: &Metadata) -> FileId {
     (file.dev(), file.ino())
 }
 
 /// What tells this file from what it was.
 #[must_use]
-pub fn mark(file: &Metadata) -> Mark {
+pub fn file_version(file: &Metadata) -> FileVersion {
     let (modified, changed) =
         ((file.mtime(), file.mtime_nsec()), (file.ctime(), file.ctime_nsec()));
-    (place(file), file.len(), modified, changed)
+    (file_id(file), file.len(), modified, changed)
 }
 
 /// The path that stands in a `file:` URL.

@@ -12,21 +12,21 @@ use std::path::{Path, PathBuf};
 use windows_sys::Win32::System::SystemInformation::GetSystemDirectoryW;
 
 /// When the file was made, in steps of 100 ns: its number is asked of an open file only.
-pub type Place = u64;
+pub type FileId = u64;
 
-/// What is another when a file was written to or replaced: when it was made, how long it is, and when it was written to.
-pub type Mark = (Place, u64, u64);
+/// What changes when a file is written to or replaced: when it was made, its length, and when it was written to.
+pub type FileVersion = (FileId, u64, u64);
 
 /// Tells one file from another.
 #[must_use]
-pub fn place(file: &Metadata) -> Place {
+pub fn file_id(file: &Metadata) -> FileId {
     file.creation_time()
 }
 
 /// What tells this file from what it was.
 #[must_use]
-pub fn mark(file: &Metadata) -> Mark {
-    (place(file), file.len(), file.last_write_time())
+pub fn file_version(file: &Metadata) -> FileVersion {
+    (file_id(file), file.len(), file.last_write_time())
 }
 
 /// The path that stands in a `file:` URL: before the letter of a drive there is a slash.

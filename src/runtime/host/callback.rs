@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::super::signal::SigpipeGuard;
 use super::fence::fenced;
-use super::gate::{self, Passage};
+use super::gate::{self, HostCallGuard};
 use super::thread_cancel;
 
 pub use super::gate::is_shut as are_stopped;
@@ -35,7 +35,7 @@ where
     F: FnOnce() -> R + Copy,
     R: Copy,
 {
-    let _passage = Passage::begin()?;
+    let _guard = HostCallGuard::begin()?;
     let unwound = AbortWhenUnwound;
     let result = run(|| thread_cancel::lifted(|| fenced(call)));
     std::mem::forget(unwound);

@@ -34,9 +34,9 @@ struct Count {
 }
 
 /// A call into the host that may be made; counted until this drops.
-pub(in crate::runtime) struct Passage(());
+pub(in crate::runtime) struct HostCallGuard(());
 
-impl Passage {
+impl HostCallGuard {
     /// `None` where no callback may begin any more.
     pub(in crate::runtime) fn begin() -> Option<Self> {
         if LOST.get() {
@@ -51,12 +51,12 @@ impl Passage {
             // A thread that is about to end, in its destructors: it cannot be waited for.
             return (!gate.shut.load(Ordering::SeqCst)).then_some(Self(()));
         }
-        let passage = Self(());
-        (!gate.shut.load(Ordering::SeqCst)).then_some(passage)
+        let guard = Self(());
+        (!gate.shut.load(Ordering::SeqCst)).then_some(guard)
     }
 }
 
-impl Drop for Passage {
+impl Drop for HostCallGuard {
     fn drop(&mut self) {
         let _ = OWN.try_with(|own| {
             if let Some(own) = &*own.borrow() {

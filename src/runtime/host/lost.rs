@@ -1,44 +1,44 @@
-//! What a thread carries, in case its host ends it inside a callback: see [`super::fence`].
+//! The cleanup handlers of a thread, in case its host ends it inside a callback: see [`super::fence`].
 //!
-//! Destructors do not run there, for the thread's frames stay as they are. What others wait for is covered instead:
-//! a place in a list, a turn, the calls of an I/O thread.
+//! Destructors do not run there, for the thread's frames stay as they are. What others wait for has a cleanup handler
+//! instead: a place in a list, a lock, the calls of an I/O thread.
 
 use std::cell::RefCell;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
 thread_local! {
-    static COVERED: RefCell<Vec<Arc<dyn Covered>>> = const { RefCell::new(Vec::new()) };
+    static CLEANUPS: RefCell<Vec<Arc<dyn ThreadCleanup>>> = const { RefCell::new(Vec::new()) };
 }
 
 /// Something that a thread holds and that others need back.
-pub trait Covered: Send + Sync {
+pub trait ThreadCleanup: Send + Sync {
     /// Gives it back. Runs on the lost thread, where no callback can be made and nothing may wait for one.
     fn thread_is_lost(&self);
 }
 
-/// Covers what this thread holds until the return value drops; the last one covered drops first.
+/// Adds a cleanup handler to this thread until the return value drops; the last one added drops first.
 #[must_use]
-pub fn cover(what: Arc<dyn Covered>) -> Cover {
+pub fn push_cleanup(what: Arc<dyn ThreadCleanup>) -> CleanupGuard {
     // A thread that is about to end has no list any more, and is not ended again.
-    let _ = COVERED.try_with(|covered| covered.borrow_mut().push(what));
-    Cover(PhantomData)
+    let _ = CLEANUPS.try_with(|all| all.borrow_mut().push(what));
+    CleanupGuard(PhantomData)
 }
 
-/// See [`cover`]. It stays on its thread.
+/// See [`push_cleanup`]. It stays on its thread.
 #[derive(Debug)]
-pub struct Cover(PhantomData<*const ()>);
+pub struct CleanupGuard(PhantomData<*const ()>);
 
-impl Drop for Cover {
+impl Drop for CleanupGuard {
     fn drop(&mut self) {
-        let last = COVERED.try_with(|covered| covered.borrow_mut().pop());
+        let last = CLEANUPS.try_with(|all| all.borrow_mut().pop());
         drop(last);
     }
 }
 
 /// Gives back all that this thread holds, the last first.
-pub(in crate::runtime) fn give_up() {
-    while let Ok(Some(last)) = COVERED.try_with(|covered| covered.borrow_mut().pop()) {
+pub(in crate::runtime) fn run_cleanups() {
+    while let Ok(Some(last)) = CLEANUPS.try_with(|all| all.borrow_mut().pop()) {
         last.thread_is_lost();
     }
 }
@@ -50,7 +50,7 @@ mod tests {
 
     struct Noted(&'static str, Arc<Mutex<Vec<&'static str>>>);
 
-    impl Covered for Noted {
+    impl ThreadCleanup for Noted {
         fn thread_is_lost(&self) {
             self.1.lock().unwrap().push(self.0);
         }
@@ -59,11 +59,11 @@ mod tests {
     #[test]
     fn a_lost_thread_gives_back_what_it_still_holds_and_the_last_first() {
         let noted: Arc<Mutex<Vec<_>>> = Arc::default();
-        let covered = |name| cover(Arc::new(Noted(name, Arc::clone(&noted))));
-        let _first = covered("first");
-        drop(covered("given back before"));
-        let _last = covered("last");
-        give_up();
+        let cleanup = |name| push_cleanup(Arc::new(Noted(name, Arc::clone(&noted))));
+        let _first = cleanup("first");
+        drop(cleanup("given back before"));
+        let _last = cleanup("last");
+        run_cleanups();
         assert_eq!(*noted.lock().unwrap(), ["last", "first"]);
     }
 }

@@ -3,12 +3,12 @@
 //! Every such call goes through [`callback::call_host`]: past a gate that can be shut, and behind a fence that
 //! keeps a thread which the host ends inside. [`lost`] has what such a thread gives back.
 
+pub(in crate::runtime) mod abortable_task;
 pub mod callback;
 pub mod caller;
-pub(in crate::runtime) mod carried;
+pub mod caller_jobs;
 mod fence;
 mod gate;
 pub mod lost;
 pub mod panics;
 pub mod thread_cancel;
-pub mod wishes;

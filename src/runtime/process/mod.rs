@@ -14,7 +14,7 @@ mod platform;
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, Ordering};
 
-pub use platform::{generation, sockets, undivided};
+pub use platform::{generation, sockets, without_fork};
 
 /// The number of a process that descends from no other one that used the library.
 const FIRST: u32 = 1;

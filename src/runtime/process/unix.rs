@@ -39,7 +39,7 @@ pub fn generation() -> u32 {
 
 /// Does `work` as one step for a fork, which waits for it. So no child has a lock that `work` holds; it should be short, and
 /// make no such step itself.
-pub fn undivided<R>(work: impl FnOnce() -> R) -> R {
+pub fn without_fork<R>(work: impl FnOnce() -> R) -> R {
     // The handlers have to be there.
     let _ = generation();
     let _step = sockets::Step::begin();

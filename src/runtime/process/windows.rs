@@ -16,7 +16,7 @@ pub fn generation() -> u32 {
 }
 
 /// Does `work`.
-pub fn undivided<R>(work: impl FnOnce() -> R) -> R {
+pub fn without_fork<R>(work: impl FnOnce() -> R) -> R {
     work()
 }
 

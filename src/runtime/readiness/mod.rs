@@ -23,10 +23,10 @@ pub struct Readiness {
     done: AtomicUsize,
 }
 
-/// The duty to make it readable.
+/// A raise that has begun: the duty to make it readable.
 #[derive(Debug)]
 #[must_use = "whoever waits would not be woken"]
-pub struct Raise(());
+pub struct PendingRaise(());
 
 impl Readiness {
     /// A lowered one; both ends close on exec and never block.
@@ -45,13 +45,13 @@ impl Readiness {
     }
 
     /// Begins to make it readable: under the owner's lock, and only when it is not.
-    pub fn begin_raise(&self) -> Raise {
+    pub fn begin_raise(&self) -> PendingRaise {
         self.begun.fetch_add(1, Ordering::AcqRel);
-        Raise(())
+        PendingRaise(())
     }
 
     /// Makes it readable: without the lock.
-    pub fn raise(&self, _begun: Raise) {
+    pub fn raise(&self, _begun: PendingRaise) {
         #[cfg(all(test, ahoy_loom))]
         loom::thread::yield_now();
         platform::put(&self.writer);

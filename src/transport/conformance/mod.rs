@@ -19,9 +19,9 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use tokio::runtime::Handle;
 
+use crate::body_source::BodyReader;
 use crate::endpoint::{Endpoint, Host, Scheme};
 use crate::outcome::{Failure, FailureKind};
-use crate::source::BodyReader;
 use crate::statistics::{ClientCells, Counter};
 
 use self::server::{Authority, Server};

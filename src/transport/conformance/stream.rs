@@ -12,15 +12,15 @@ use bytes::Bytes;
 #[cfg(feature = "http2")]
 use h2::Reason;
 
+use crate::body_source::{BodySource, Produce, Produced};
 use crate::endpoint::Endpoint;
 use crate::outcome::{Failure, FailureKind};
-use crate::source::{Produce, Produced, Source};
 
 #[cfg(feature = "http2")]
 use super::http2::{Http2Server, prior};
 use super::server::{Peer, Server};
 use super::{Call, LONG, Make, Subject, gzip, gzip_answer, plain_endpoint};
-use crate::transport::{Answer, Live, Progress, Transport};
+use crate::transport::{Answer, Progress, StreamedBody, Transport};
 
 const ALL: &[Make] = &[
     Make::Direct,
@@ -324,7 +324,7 @@ async fn open_on<T: Transport>(
 }
 
 async fn upload(
-    source: &Arc<Source>,
+    source: &Arc<BodySource>,
     subject: &Subject,
     endpoint: &Arc<Endpoint>,
 ) -> Result<Answer, Failure> {
@@ -333,11 +333,11 @@ async fn upload(
     call.send_as(subject, endpoint, &Progress::default(), Some(&draw), false).await
 }
 
-async fn next(live: &mut Live) -> Option<Result<Bytes, Failure>> {
+async fn next(live: &mut StreamedBody) -> Option<Result<Bytes, Failure>> {
     tokio::time::timeout(LONG, live.next()).await.expect("the body hangs")
 }
 
-async fn rest(live: &mut Live) -> Result<Vec<u8>, Failure> {
+async fn rest(live: &mut StreamedBody) -> Result<Vec<u8>, Failure> {
     let mut all = Vec::new();
     while let Some(piece) = next(live).await {
         all.extend_from_slice(&piece?);
@@ -396,9 +396,9 @@ impl Produce for List {
     }
 }
 
-fn source(pieces: &[&'static str], length: Option<u64>, hangs: bool) -> Arc<Source> {
+fn source(pieces: &[&'static str], length: Option<u64>, hangs: bool) -> Arc<BodySource> {
     let pieces = Mutex::new(pieces.iter().copied().collect());
-    Arc::new(Source::new(Box::new(List { pieces, hangs }), length))
+    Arc::new(BodySource::new(Box::new(List { pieces, hangs }), length))
 }
 
 /// More than the buffers of both kernels and all windows hold.

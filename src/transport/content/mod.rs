@@ -18,7 +18,7 @@ pub(super) use encoding::ASKED;
 #[cfg(fuzzing)]
 pub(super) use encoding::Encoding;
 pub(super) use stream::{Content, Flow, answer, carried_by};
-pub use stream::{Live, PollInto};
+pub use stream::{PollInto, StreamedBody};
 #[cfg(feature = "http2")]
 pub(super) use whole::has_body;
 pub(super) use whole::{Reading, read, read_on};

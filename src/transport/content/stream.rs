@@ -23,7 +23,7 @@ use crate::transport::cause::Cause;
 use crate::transport::wire::others_first;
 
 /// The body of an answer under way. Dropping it drops the exchange.
-pub struct Live {
+pub struct StreamedBody {
     flow: Box<dyn Flow>,
     /// What was waited for before anybody read.
     begun: Option<Begun>,
@@ -64,7 +64,7 @@ pub(in crate::transport) trait Flow: Send {
     }
 }
 
-impl Live {
+impl StreamedBody {
     pub(super) fn new(flow: impl Flow + 'static) -> Self {
         Self { flow: Box::new(flow), begun: None }
     }
@@ -127,7 +127,7 @@ impl Live {
 }
 
 #[cfg(test)]
-impl Live {
+impl StreamedBody {
     /// A body of the same piece without end.
     pub(crate) fn endless(piece: &'static str) -> Self {
         struct Endless(&'static str);
@@ -144,9 +144,9 @@ impl Live {
     }
 }
 
-impl fmt::Debug for Live {
+impl fmt::Debug for StreamedBody {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Live").finish_non_exhaustive()
+        f.debug_struct("StreamedBody").finish_non_exhaustive()
     }
 }
 
@@ -159,7 +159,7 @@ pub(in crate::transport) fn answer(head: response::Parts, flow: impl Flow + 'sta
 
 /// The `answer`, but for its body, which `flow` brings.
 pub(in crate::transport) fn carried_by(answer: Answer, flow: impl Flow + 'static) -> Answer {
-    Answer { body: Bytes::new(), live: Some(Box::new(Live::new(flow))), ..answer }
+    Answer { body: Bytes::new(), live: Some(Box::new(StreamedBody::new(flow))), ..answer }
 }
 
 /// A body as it comes, or decoded.

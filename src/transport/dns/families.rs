@@ -10,7 +10,7 @@ use hickory_resolver::proto::rr::Name;
 use tokio::time::timeout;
 
 use super::LookupError;
-use super::known::{Answer, RESOLUTION_DELAY};
+use super::cached_name::{Answer, RESOLUTION_DELAY};
 use super::query::{self, QUESTIONS, Servers};
 use super::search::Certainty;
 

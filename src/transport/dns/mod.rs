@@ -9,9 +9,10 @@
 //! A question runs on the runtime that the resolver was given, which must be one that is driven all the time; a shard
 //! is not. The asker only waits for it.
 
+mod cached_name;
 mod families;
 pub(super) mod files;
-mod known;
+mod next_step;
 mod noted;
 mod ordered;
 pub(super) mod query;
@@ -20,7 +21,6 @@ mod search;
 mod settings;
 mod shared;
 mod system;
-mod turn;
 
 use std::collections::HashMap;
 use std::error::Error;
@@ -38,8 +38,8 @@ use crate::outcome::FailureKind;
 use crate::runtime::getaddrinfo::{self, NoAddress};
 use crate::runtime::workers::Workers;
 
+use self::cached_name::{Answer, CachedName, Next};
 use self::files::{Files, lower};
-use self::known::{Answer, Known, Next};
 pub use self::records::{NameServers, RecordKind, Records, ServiceRecord, Unanswered};
 use self::settings::Settings;
 pub use self::shared::resolver;
@@ -402,7 +402,7 @@ struct NameState {
 }
 
 struct Versioned {
-    known: Known,
+    known: CachedName,
     /// Rises when what was asked before does not count any more.
     epoch: u64,
 }
@@ -413,7 +413,7 @@ impl NameState {
             NameService::Dns => query::QUESTIONS.len(),
             NameService::System => 1,
         };
-        let state = Versioned { known: Known::new(questions), epoch: 0 };
+        let state = Versioned { known: CachedName::new(questions), epoch: 0 };
         Self { text: name.to_owned(), state: Mutex::new(state), changed: Notify::new() }
     }
 
@@ -589,10 +589,10 @@ mod tests {
         assert_eq!(resolver.lookup("v4.test.").await.unwrap(), found);
         let second = begun.elapsed() - first;
         assert!(
-            first >= known::RESOLUTION_DELAY && first < known::RESOLUTION_DELAY * 3,
+            first >= cached_name::RESOLUTION_DELAY && first < cached_name::RESOLUTION_DELAY * 3,
             "{first:?}"
         );
-        assert!(second < known::RESOLUTION_DELAY, "{second:?}");
+        assert!(second < cached_name::RESOLUTION_DELAY, "{second:?}");
     }
 
     #[tokio::test]

@@ -1,4 +1,4 @@
-//! Name servers that are asked in their order: see [`turn`](super::turn) for whose answer counts.
+//! Name servers that are asked in their order: see [`next_step`](super::next_step) for whose answer counts.
 //!
 //! Each one is a resolver of its own. Hickory's pool of several takes whichever answers first: with its statistics, a
 //! server that refuses everything at once comes to stand before one that knows the names.
@@ -20,9 +20,9 @@ use hickory_resolver::proto::op::ResponseCode;
 use hickory_resolver::proto::rr::{Name, RecordType};
 use tokio::time::{sleep, sleep_until, timeout, timeout_at};
 
+use super::next_step::{BEFORE_DENIAL, BEFORE_NEXT, NextStep, QueryState, ServerQuery, next_step};
 use super::noted::{Asker, Noted};
 use super::settings::Settings;
-use super::turn::{Asked, BEFORE_DENIAL, BEFORE_NEXT, Said, Turn, turn};
 use crate::runtime::clock;
 
 /// Name servers in their order.
@@ -43,8 +43,8 @@ struct Server {
     left_open: AtomicU32,
 }
 
-/// A question under way to one server.
-type Asking = Pin<Box<dyn Future<Output = Answer> + Send>>;
+/// A query to one server, under way.
+type PendingQuery = Pin<Box<dyn Future<Output = Answer> + Send>>;
 
 type Answer = Result<Lookup, NetError>;
 
@@ -71,7 +71,7 @@ impl Ordered {
         let mut answer = Round::new(self.in_order(), name, kind).run().await;
         for _ in 1..self.attempts {
             match &answer {
-                Err(error) if said(error) != Said::Failed => break,
+                Err(error) if state(error) != QueryState::Failed => break,
                 Err(NetError::Dns(_)) => {}
                 // One that is being started again is there soon.
                 Err(_) => sleep(BEFORE_NEXT).await,
@@ -98,8 +98,8 @@ struct Round<'a> {
     name: &'a Name,
     kind: RecordType,
     /// Of each server that was asked what it said, and the question while that is open.
-    asked: Vec<Asked>,
-    open: Vec<Option<Asking>>,
+    asked: Vec<ServerQuery>,
+    open: Vec<Option<PendingQuery>>,
     errors: Vec<NetError>,
 }
 
@@ -111,28 +111,28 @@ impl<'a> Round<'a> {
     async fn run(mut self) -> Answer {
         let mut denials = Vec::new();
         loop {
-            match turn(&self.asked, self.servers.len(), clock::now()) {
-                Turn::Ask => self.ask(),
-                Turn::Believe(place) => {
+            match next_step(&self.asked, self.servers.len(), clock::now()) {
+                NextStep::Ask => self.ask(),
+                NextStep::Believe(place) => {
                     self.leave(place);
                     let denial = denials.into_iter().find(|(at, _)| *at == place);
                     return Err(denial.map_or(NetError::NoConnections, |(_, error)| error));
                 }
-                Turn::Wait(until) => match self.answer(until).await {
+                NextStep::Wait(until) => match self.answer(until).await {
                     Some((place, Ok(found))) => {
                         self.leave(place);
                         return Ok(found);
                     }
                     Some((place, Err(error))) => {
-                        self.asked[place].said = said(&error);
-                        match self.asked[place].said {
-                            Said::Denied => denials.push((place, error)),
+                        self.asked[place].state = state(&error);
+                        match self.asked[place].state {
+                            QueryState::Denied => denials.push((place, error)),
                             _ => self.errors.push(error),
                         }
                     }
                     None => {}
                 },
-                Turn::GiveUp => {
+                NextStep::GiveUp => {
                     let heaviest = self.errors.into_iter().max_by_key(weight);
                     return Err(heaviest.unwrap_or(NetError::NoConnections));
                 }
@@ -143,7 +143,7 @@ impl<'a> Round<'a> {
     fn ask(&mut self) {
         let server = &self.servers[self.asked.len()];
         let left_open = server.left_open.load(Ordering::Relaxed);
-        self.asked.push(Asked { at: clock::now(), left_open, said: Said::Silent });
+        self.asked.push(ServerQuery { at: clock::now(), left_open, state: QueryState::Silent });
         let asking = Arc::clone(server).ask(self.name.clone(), self.kind);
         self.open.push(Some(Box::pin(asking)));
     }
@@ -237,14 +237,14 @@ fn asker(address: SocketAddr, over_tcp: bool, settings: &Settings) -> Result<Ask
     Asker::builder_with_config(config, Noted::default()).with_options(options).build()
 }
 
-fn said(error: &NetError) -> Said {
+fn state(error: &NetError) -> QueryState {
     match error {
         // It names other servers rather than an answer, as one does that the zone was taken from.
         NetError::Dns(DnsError::NoRecordsFound(NoRecords { soa: None, ns: Some(_), .. })) => {
-            Said::Failed
+            QueryState::Failed
         }
-        NetError::Dns(DnsError::NoRecordsFound(_)) => Said::Denied,
-        _ => Said::Failed,
+        NetError::Dns(DnsError::NoRecordsFound(_)) => QueryState::Denied,
+        _ => QueryState::Failed,
     }
 }
 
@@ -339,14 +339,14 @@ mod tests {
     }
 
     /// The last part of the address that is found, or what is said instead, and how long that took.
-    async fn found(servers: &Ordered) -> (Result<u8, Said>, Duration) {
+    async fn found(servers: &Ordered) -> (Result<u8, QueryState>, Duration) {
         let (name, begun) = (Name::from_str_relaxed("web.test.").unwrap(), Instant::now());
         let answer = servers.lookup(&name, RecordType::A).await;
         let last = |found: Lookup| match found.answers()[0].data.ip_addr() {
             Some(std::net::IpAddr::V4(address)) => address.octets()[3],
             other => panic!("{other:?}"),
         };
-        (answer.map(last).map_err(|error| said(&error)), begun.elapsed())
+        (answer.map(last).map_err(|error| state(&error)), begun.elapsed())
     }
 
     fn at_once(code: ResponseCode, mark: u8) -> Sayer {
@@ -370,7 +370,7 @@ mod tests {
                     assert_eq!(found(&servers).await.0, Ok(1), "{code}");
                 }
             }
-            assert_eq!(found(&ordered(&[&sick])).await.0, Err(Said::Failed));
+            assert_eq!(found(&ordered(&[&sick])).await.0, Err(QueryState::Failed));
         }
     }
 
@@ -382,10 +382,10 @@ mod tests {
         for _ in 0..5 {
             assert_eq!(found(&ordered(&[&good, &denying])).await.0, Ok(1));
             assert_eq!(found(&ordered(&[&good, &other])).await.0, Ok(1));
-            assert_eq!(found(&ordered(&[&denying, &good])).await.0, Err(Said::Denied));
+            assert_eq!(found(&ordered(&[&denying, &good])).await.0, Err(QueryState::Denied));
         }
         let sick = at_once(ResponseCode::ServFail, 0);
-        assert_eq!(found(&ordered(&[&sick, &denying])).await.0, Err(Said::Denied));
+        assert_eq!(found(&ordered(&[&sick, &denying])).await.0, Err(QueryState::Denied));
     }
 
     #[tokio::test]
@@ -421,8 +421,8 @@ mod tests {
         assert_eq!(known, Ok(1));
         assert!(took < MOMENT * 3, "{took:?}");
         let denying = at_once(ResponseCode::NXDomain, 0);
-        let (said, took) = found(&ordered(&[&mute, &denying])).await;
-        assert_eq!(said, Err(Said::Denied));
+        let (state, took) = found(&ordered(&[&mute, &denying])).await;
+        assert_eq!(state, Err(QueryState::Denied));
         assert!(took < BEFORE_DENIAL * 2, "{took:?}");
         mute.is_mute.store(false, Ordering::SeqCst);
         while left_open() > 0 {
@@ -436,7 +436,7 @@ mod tests {
         let gone = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let settings = Settings::at(&[gone], Duration::from_secs(5));
         let (known, took) = found(&Ordered::new(&settings, false).unwrap()).await;
-        assert_eq!(known, Err(Said::Failed));
+        assert_eq!(known, Err(QueryState::Failed));
         assert!(took < BEFORE_DENIAL, "{took:?}");
     }
 
@@ -463,7 +463,7 @@ mod tests {
         let (one, other) = (at_once(ResponseCode::ServFail, 0), at_once(ResponseCode::ServFail, 0));
         let settings = Settings { attempts: 2, ..settings(&[&one, &other]) };
         let servers = Ordered::new(&settings, false).unwrap();
-        assert_eq!(found(&servers).await.0, Err(Said::Failed));
+        assert_eq!(found(&servers).await.0, Err(QueryState::Failed));
         assert_eq!((one.asked(), other.asked()), (2, 2));
     }
 }

@@ -11,7 +11,7 @@ use hickory_resolver::proto::rr::rdata::CNAME;
 use hickory_resolver::proto::rr::{Name, RData, Record, RecordType};
 
 use super::LookupError;
-use super::known::Answer;
+use super::cached_name::Answer;
 use super::ordered::Ordered;
 use super::search::SearchList;
 use super::settings::Settings;

@@ -58,11 +58,11 @@ impl Connection {
     ) -> Result<Box<Self>, Failure> {
         let (idle_since, keep_alive) = (Instant::now(), None);
         let parked = Parked { stream, traffic, retires, idle_since, keep_alive };
-        Self::waked(parked).ok_or_else(not_usable)
+        Self::unpark(parked).ok_or_else(not_usable)
     }
 
     /// Puts a connection together again. hyper calls it a handshake, but nothing is sent, and it is done at once.
-    pub(crate) fn waked(parked: Parked) -> Option<Box<Self>> {
+    pub(crate) fn unpark(parked: Parked) -> Option<Box<Self>> {
         Self::assembled(parked, false)
     }
 
@@ -93,7 +93,7 @@ impl Connection {
     }
 
     /// Takes a connection apart that nobody uses; `None` where the peer has sent what nobody asked for.
-    pub(crate) fn rest(self) -> Option<Parked> {
+    pub(crate) fn park(self) -> Option<Parked> {
         let Self { sender, driver, traffic, answer, retires, idle_since, .. } = self;
         drop(sender);
         let parts = driver.into_parts();
@@ -119,7 +119,7 @@ impl Connection {
             return Some(self);
         }
         let permit = self.permit.take();
-        let mut fresh = Self::assembled(self.rest()?, gathers)?;
+        let mut fresh = Self::assembled(self.park()?, gathers)?;
         fresh.permit = permit;
         Some(fresh)
     }
@@ -215,10 +215,10 @@ impl Connection {
         Poll::Pending
     }
 
-    /// Whether a connection that rested can take a request; costs one look at the socket.
-    pub(crate) fn still_stands(&mut self) -> bool {
+    /// Whether an idle connection can take a request; costs one look at the socket.
+    pub(crate) fn is_still_open(&mut self) -> bool {
         // Mostly nothing has arrived, and then there is nothing for the driver to do.
-        if self.is_at_rest() && self.descriptor.is_some_and(is_silent) {
+        if self.is_idle() && self.descriptor.is_some_and(is_silent) {
             return true;
         }
         self.traffic.ask_socket();
@@ -237,11 +237,11 @@ impl Connection {
     pub(crate) fn is_usable_still(&mut self) -> bool {
         let mut cx = Context::from_waker(Waker::noop());
         self.open = self.open && Pin::new(&mut self.driver).poll(&mut cx).is_pending();
-        self.is_at_rest()
+        self.is_idle()
     }
 
     /// Whether the driver waits for a request, as far as it has seen.
-    fn is_at_rest(&self) -> bool {
+    fn is_idle(&self) -> bool {
         self.open && self.sender.is_ready()
     }
 }

@@ -22,19 +22,19 @@ use tokio::time::{timeout, timeout_at};
 use crate::endpoint::Endpoint;
 use crate::outcome::{Failure, FailureKind};
 use crate::phase::Phase;
+use crate::runtime::cold_path::cold_path;
 use crate::runtime::descriptors::{self, Reserve};
 use crate::runtime::os_error::no_descriptor;
-use crate::runtime::rare::rare;
 #[cfg(test)]
 use crate::statistics::ClientCells;
 use crate::statistics::{CloseReason, Stripe};
 
+use super::body_flow::{BodyFlow, ReturnToPool};
 use super::connection::{Connection, ConnectionPermit};
 use super::idle::Idle;
-use super::pool::{ConnectionPool, PassedOver};
-use super::siblings::Siblings;
-use super::tail::{Tail, TailUnderway};
-use super::underway::{Keep, Underway};
+use super::pool::{ConnectionPool, SkipConnection};
+use super::shard_pools::ShardPools;
+use super::tail::{Tail, TailFlow};
 use super::watermark::Watermark;
 use crate::transport::content::{self, Content, Reading};
 use crate::transport::dial::{Dialler, UNTOLD};
@@ -43,7 +43,7 @@ use crate::transport::expect::{Consent, expects, is_unmet};
 use crate::transport::failure::{Stage, cause_of, io_cause};
 use crate::transport::request::{self, RequestBody};
 use crate::transport::socket_options::SocketOptions;
-use crate::transport::tls::{Offer, Tls};
+use crate::transport::tls::{AlpnProtocols, Tls};
 use crate::transport::trace::WireTrace;
 use crate::transport::traffic::Traffic;
 use crate::transport::wire::Stream;
@@ -68,14 +68,14 @@ pub struct DirectConfig {
     /// How many unused connections are kept in all; `None` for any number. Where URLs name the endpoints there may be
     /// no end of them.
     pub max_idle: Option<usize>,
-    /// Whether each exchange is a task of its own, whose memory lasts while a connection at rest could wake it, on a
+    /// Whether each exchange is a task of its own, whose memory lasts while an idle connection could wake it, on a
     /// runtime that is driven always.
     pub by_tasks: bool,
     /// How many connections to one endpoint there may be, used and unused; `None` for no limit. An exchange that
     /// finds none free waits for one.
     pub max_per_endpoint: Option<NonZeroUsize>,
     /// The pools that lend each other connections; `None` for a transport that is driven always.
-    pub siblings: Option<Arc<Siblings>>,
+    pub shard_pools: Option<Arc<ShardPools>>,
     /// What sockets are told, and which names have addresses of their own.
     pub sockets: SocketOptions,
     /// With which of a name's addresses connections begin; raised where one took a connection and did not answer.
@@ -100,7 +100,7 @@ impl DirectConfig {
             max_idle: None,
             by_tasks: true,
             max_per_endpoint: None,
-            siblings: None,
+            shard_pools: None,
             sockets: SocketOptions::default(),
             turn: Arc::default(),
             stripe: ClientCells::default().stripe(),
@@ -131,14 +131,14 @@ impl Direct {
     #[must_use]
     pub fn new(config: Arc<DirectConfig>) -> Self {
         let pool = Arc::default();
-        config.siblings.iter().for_each(|siblings| siblings.join(&pool));
+        config.shard_pools.iter().for_each(|shard_pools| shard_pools.join(&pool));
         Self { config, pool }
     }
 
     /// Closes kept connections that are too old, idle for too long, closed by the peer, or to an endpoint that
     /// departed.
     ///
-    /// Exchanges do so every now and then; a transport that rests needs to be told. Must be called in the
+    /// Exchanges do so every now and then; a transport that is not used needs to be told. Must be called in the
     /// context of the runtime that drives the connections. Of very many some are left for the next time; whether that is
     /// so.
     #[allow(clippy::must_use_candidate, reason = "mostly the next time comes anyway")]
@@ -189,14 +189,14 @@ impl Direct {
     fn kept(
         &self,
         endpoint: &Arc<Endpoint>,
-        passed_over: Option<PassedOver<'_>>,
+        skip: Option<SkipConnection<'_>>,
     ) -> Option<Box<Connection>> {
         loop {
             let now = Instant::now();
-            let kept = self.pool.take(endpoint, now, self.config.idle_timeout, passed_over)?;
+            let kept = self.pool.take(endpoint, now, self.config.idle_timeout, skip)?;
             kept.closes(CloseReason::Peer);
-            if let Some(mut connection) = kept.waked()
-                && connection.still_stands()
+            if let Some(mut connection) = kept.unpark()
+                && connection.is_still_open()
             {
                 connection.is_used_again();
                 return Some(connection);
@@ -208,17 +208,17 @@ impl Direct {
     fn borrowed(
         &self,
         endpoint: &Arc<Endpoint>,
-        passed_over: Option<PassedOver<'_>>,
+        skip: Option<SkipConnection<'_>>,
     ) -> Option<Box<Connection>> {
-        let siblings = self.config.siblings.as_ref()?;
+        let shard_pools = self.config.shard_pools.as_ref()?;
         loop {
             let (now, idle_timeout) = (Instant::now(), self.config.idle_timeout);
-            let lent = siblings.borrow(endpoint, now, idle_timeout, passed_over)?;
+            let lent = shard_pools.borrow(endpoint, now, idle_timeout, skip)?;
             lent.closes(CloseReason::Peer);
-            if let Some(mut parked) = lent.rested()
+            if let Some(mut parked) = lent.park()
                 && parked.stream.hand_over().is_ok()
-                && let Some(mut connection) = Connection::waked(parked)
-                && connection.still_stands()
+                && let Some(mut connection) = Connection::unpark(parked)
+                && connection.is_still_open()
             {
                 connection.is_used_again();
                 return Some(connection);
@@ -238,9 +238,9 @@ impl Direct {
     #[cold]
     fn better_kept(&self, exchange: &Exchange<'_>) -> Option<Box<Connection>> {
         let (endpoint, now) = (exchange.endpoint, Instant::now());
-        let passed_over = |kept: &Idle| exchange.passes_over(kept.remote(), now);
-        let kept = self.kept(endpoint, Some(&passed_over));
-        let kept = kept.or_else(|| self.borrowed(endpoint, Some(&passed_over)));
+        let skip = |kept: &Idle| exchange.passes_over(kept.remote(), now);
+        let kept = self.kept(endpoint, Some(&skip));
+        let kept = kept.or_else(|| self.borrowed(endpoint, Some(&skip)));
         if kept.is_none() {
             self.pool.close_oldest_of(endpoint);
         }
@@ -310,11 +310,11 @@ impl Direct {
         }
     }
 
-    /// Closes a connection that rests; whether there was one.
+    /// Closes an idle connection; whether there was one.
     fn close_oldest(&self) -> bool {
-        let siblings =
-            || self.config.siblings.as_ref().is_some_and(|siblings| siblings.close_one());
-        self.pool.close_oldest() || siblings()
+        let shard_pools =
+            || self.config.shard_pools.as_ref().is_some_and(|shard_pools| shard_pools.close_one());
+        self.pool.close_oldest() || shard_pools()
     }
 
     /// A pool that has many connections leaves the host's descriptors to it: its exchanges have something to wait for.
@@ -345,7 +345,7 @@ impl Direct {
         permit.ok().and_then(Result::ok).ok_or_else(stayed_in_use)
     }
 
-    /// One more connection to `endpoint`, at rest from the beginning; false where there are `count`, or none more
+    /// One more connection to `endpoint`, idle from the beginning; false where there are `count`, or none more
     /// can be had.
     async fn warm_one(&self, endpoint: &Arc<Endpoint>, count: usize, limit: Duration) -> bool {
         let idle = self.pool.len_of(endpoint);
@@ -356,7 +356,7 @@ impl Direct {
         if let Some(most) = self.config.max_per_endpoint {
             let permits = self.pool.permits(endpoint, most.get());
             let Ok(own) = Arc::clone(&permits).try_acquire_owned() else { return false };
-            // Those at rest hold no place, but together there may be no more than there are places.
+            // Idle ones hold no place, but together there may be no more than there are places.
             if idle > permits.available_permits() {
                 return false;
             }
@@ -385,7 +385,16 @@ impl Direct {
         enter: &'a (dyn Fn(Phase) + Sync),
     ) -> Dialler<'a> {
         let (config, traffic) = (&*self.config, Traffic::default());
-        Dialler { endpoint, config, offer: Offer::Http1, met, traffic, limit, reserve, enter }
+        Dialler {
+            endpoint,
+            config,
+            alpn: AlpnProtocols::Http1,
+            met,
+            traffic,
+            limit,
+            reserve,
+            enter,
+        }
     }
 
     async fn fresh(
@@ -439,7 +448,7 @@ impl Direct {
     ) -> Result<Answer, Failure> {
         let before = connection.written();
         if exchange.streams.is_some() {
-            return rare(|| self.begin(connection, reply, exchange)).await;
+            return cold_path(|| self.begin(connection, reply, exchange)).await;
         }
         let answer = Arc::clone(&connection.answer);
         let work = pin!(async {
@@ -448,7 +457,7 @@ impl Direct {
         });
         match connection.drive(exchange.progress, work).await {
             Ok(answer) if connection.answer.left() > 0 => {
-                rare(|| self.with_tail(connection, answer, exchange)).await
+                cold_path(|| self.with_tail(connection, answer, exchange)).await
             }
             Ok(answer) => {
                 self.keep(exchange.endpoint, connection);
@@ -480,7 +489,7 @@ impl Direct {
             let work = pin!(content::read(head, content, reading));
             let answer = connection.drive(exchange.progress, work).await?;
             if connection.answer.left() > 0 {
-                return rare(|| self.with_tail(connection, answer, exchange)).await;
+                return cold_path(|| self.with_tail(connection, answer, exchange)).await;
             }
             self.keep(exchange.endpoint, connection);
             return Ok(answer);
@@ -488,7 +497,8 @@ impl Direct {
         let (config, pool) = (Arc::clone(&self.config), Arc::clone(&self.pool));
         let endpoint = Arc::clone(exchange.endpoint);
         let calls_host = exchange.source.is_some() || config.trace.is_some();
-        let keep: Keep = Box::new(move |connection| keep(&config, &pool, &endpoint, connection));
+        let keep: ReturnToPool =
+            Box::new(move |connection| keep(&config, &pool, &endpoint, connection));
         let left = connection.answer.left();
         if left > 0 {
             // There already: hyper was told of no more.
@@ -496,12 +506,12 @@ impl Direct {
             let work = pin!(content::read(head, content, reading));
             let answer = connection.drive(exchange.progress, work).await?;
             let tail = Tail::of(connection, left, Watermark::of_pieces())?;
-            let flow = TailUnderway::new(answer.body.clone(), tail, keep);
+            let flow = TailFlow::new(answer.body.clone(), tail, keep);
             return Ok(content::carried_by(answer, flow));
         }
         let content = Content::open(&mut head, content, reading)?;
         connection.is_read_on_any_thread(true);
-        Ok(content::answer(head, Underway::new(content, connection, calls_host, keep)))
+        Ok(content::answer(head, BodyFlow::new(content, connection, calls_host, keep)))
     }
 
     /// The whole of an answer of which hyper has given what it was told of. To be boxed: most answers are small.
@@ -565,7 +575,7 @@ fn keep(
     mut connection: Box<Connection>,
 ) {
     let now = Instant::now();
-    // Asked although it is seen to rest: a waker left behind would be woken by the next request, for another turn of
+    // Asked although it is seen to be idle: a waker left behind would be woken by the next request, for another turn of
     // its call that finds nothing to do.
     let is_usable =
         if config.by_tasks { connection.is_usable() } else { connection.is_usable_still() };
@@ -587,7 +597,7 @@ impl Transport for Direct {
             let request = request::build(exchange, expects)?;
             // Boxed, as connecting is: a wait is rare, and its state large.
             let permit = match self.config.max_per_endpoint {
-                Some(most) => Some(rare(|| self.permit(exchange, most)).await?),
+                Some(most) => Some(cold_path(|| self.permit(exchange, most)).await?),
                 None => None,
             };
             // Where others wait for a connection, one that came back is theirs.
@@ -595,7 +605,7 @@ impl Transport for Direct {
             let kept = if exchange.fresh || !is_first { None } else { self.any_kept(exchange) };
             let (mut connection, was_kept) = match kept {
                 Some(connection) => (connection, true),
-                None => rare(|| self.opened(exchange)).await?,
+                None => cold_path(|| self.opened(exchange)).await?,
             };
             connection.permit = permit;
             connection.info(was_kept).into_iter().for_each(|it| exchange.progress.carried_by(it));

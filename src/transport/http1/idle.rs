@@ -1,4 +1,4 @@
-//! A connection that the pool keeps: as it was used, or at rest.
+//! A connection that the pool keeps: ready for a request, or parked.
 
 use std::net::SocketAddr;
 use std::task::Waker;
@@ -18,17 +18,17 @@ pub(crate) enum Idle {
 
 impl Idle {
     /// The connection, ready for a request; `None` where it cannot take one.
-    pub(crate) fn waked(self) -> Option<Box<Connection>> {
+    pub(crate) fn unpark(self) -> Option<Box<Connection>> {
         match self {
             Self::Ready(connection) => Some(connection),
-            Self::Parked(parked) => Connection::waked(*parked),
+            Self::Parked(parked) => Connection::unpark(*parked),
         }
     }
 
-    /// The connection at rest; `None` where the peer has sent what nobody asked for.
-    pub(crate) fn rested(self) -> Option<Parked> {
+    /// The connection, parked; `None` where the peer has sent what nobody asked for.
+    pub(crate) fn park(self) -> Option<Parked> {
         match self {
-            Self::Ready(connection) => connection.rest(),
+            Self::Ready(connection) => connection.park(),
             Self::Parked(parked) => Some(*parked),
         }
     }
@@ -79,8 +79,8 @@ impl Idle {
         }
     }
 
-    /// Until when it may rest unasked, where it rests.
-    pub(crate) fn rests_until(&self, idle_timeout: Duration) -> Option<Instant> {
+    /// Until when it may stay parked unasked, where it is.
+    pub(crate) fn parked_until(&self, idle_timeout: Duration) -> Option<Instant> {
         match self {
             Self::Ready(_) => None,
             Self::Parked(parked) => {
@@ -90,9 +90,9 @@ impl Idle {
         }
     }
 
-    /// The janitor's look: gone where the peer closed it, at rest where nobody used it for a while. What happens to it at
-    /// rest wakes the `waker`, where its runtime is driven always.
-    pub(crate) fn looked_after(self, now: Instant, waker: Option<&Waker>) -> Option<Self> {
+    /// The janitor's look: gone where the peer closed it, parked where nobody used it for a while. What happens to
+    /// it then wakes the `waker`, where its runtime is driven always.
+    pub(crate) fn swept(self, now: Instant, waker: Option<&Waker>) -> Option<Self> {
         self.closes(CloseReason::Peer);
         let kept = self.kept_open(now, waker)?;
         // What closes it later is not the peer, as far as is known.
@@ -102,16 +102,16 @@ impl Idle {
 
     fn kept_open(self, now: Instant, waker: Option<&Waker>) -> Option<Self> {
         match self {
-            Self::Parked(mut parked) => parked.still_stands(waker).then_some(Self::Parked(parked)),
+            Self::Parked(mut parked) => parked.is_still_open(waker).then_some(Self::Parked(parked)),
             Self::Ready(mut connection) => {
-                let stands = connection.still_stands();
+                let stands = connection.is_still_open();
                 let idle = now.saturating_duration_since(connection.idle_since);
-                match (stands, idle < REST_AFTER) {
+                match (stands, idle < PARK_AFTER) {
                     (false, _) => None,
                     (true, true) => Some(Self::Ready(connection)),
                     (true, false) => {
-                        let mut parked = Box::new(connection.rest()?);
-                        let stands = waker.is_none() || parked.still_stands(waker);
+                        let mut parked = Box::new(connection.park()?);
+                        let stands = waker.is_none() || parked.is_still_open(waker);
                         stands.then_some(Self::Parked(parked))
                     }
                 }
@@ -120,6 +120,6 @@ impl Idle {
     }
 }
 
-/// Less than the janitor's round, so that what one round passes over rests with the next; far more than the pause
+/// Less than the janitor's round, so that what one round passes over is parked with the next; far more than the pause
 /// between two calls of a busy caller.
-const REST_AFTER: Duration = Duration::from_millis(500);
+const PARK_AFTER: Duration = Duration::from_millis(500);

@@ -3,7 +3,7 @@
 //! hyper keeps 8 KB for each direction while a connection lives, and no setting of its makes that less; heads of up
 //! to 64 KB must still be read. So a connection that nobody used for a while is taken apart down to its stream,
 //! and put together again at its next use, which costs a few allocations and no byte on the wire. What is used
-//! all the time never rests.
+//! all the time is never parked.
 
 use std::pin::Pin;
 use std::task::{Context, Waker};
@@ -14,7 +14,7 @@ use tokio::io::{AsyncRead, ReadBuf};
 use crate::transport::traffic::Traffic;
 use crate::transport::wire::Stream;
 
-/// A connection at rest.
+/// A connection without hyper's buffers: its stream, and what the pool knows of it.
 pub(crate) struct Parked {
     pub(crate) stream: Stream,
     pub(crate) traffic: Traffic,
@@ -27,7 +27,7 @@ pub(crate) struct Parked {
 impl Parked {
     /// Whether the peer keeps it open and silent. Where the runtime is driven always, it knows, and wakes the `waker` when
     /// that changes; otherwise there is none, and this costs one look at the socket.
-    pub(crate) fn still_stands(&mut self, waker: Option<&Waker>) -> bool {
+    pub(crate) fn is_still_open(&mut self, waker: Option<&Waker>) -> bool {
         if waker.is_none() {
             self.traffic.ask_socket();
         }

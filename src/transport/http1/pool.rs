@@ -11,11 +11,11 @@ use crate::statistics::CloseReason;
 
 use super::connection::Connection;
 use super::idle::Idle;
-use super::news::{Listener, News};
 use super::queue::ShortageQueue;
+use super::ready_list::{EndpointWaker, ReadyList};
 
-/// Whether a kept connection will not do, as another address of its endpoint is better.
-pub(crate) type PassedOver<'a> = &'a dyn Fn(&Idle) -> bool;
+/// Whether an idle connection is skipped, since another address of its endpoint is better.
+pub(crate) type SkipConnection<'a> = &'a dyn Fn(&Idle) -> bool;
 
 /// The kept connections of one transport.
 #[derive(Default)]
@@ -26,17 +26,17 @@ pub(crate) struct ConnectionPool {
 }
 
 impl ConnectionPool {
-    /// The connection to `endpoint` used last; older ones may rest until they are not needed any more.
+    /// The connection to `endpoint` used last; older ones may stay idle until they are not needed any more.
     pub(crate) fn take(
         &self,
         endpoint: &Arc<Endpoint>,
         now: Instant,
         idle_timeout: Duration,
-        passed_over: Option<PassedOver<'_>>,
+        skip: Option<SkipConnection<'_>>,
     ) -> Option<Idle> {
         loop {
             // The guard ends with the statement: connections close outside the lock.
-            let kept = self.lock().by_endpoint.get_mut(&key(endpoint))?.take(passed_over)?;
+            let kept = self.lock().by_endpoint.get_mut(&key(endpoint))?.take(skip)?;
             if kept.is_current(now, idle_timeout) {
                 return Some(kept);
             }
@@ -60,12 +60,12 @@ impl ConnectionPool {
         endpoint: &Arc<Endpoint>,
         now: Instant,
         idle_timeout: Duration,
-        passed_over: Option<PassedOver<'_>>,
+        skip: Option<SkipConnection<'_>>,
     ) -> Option<Idle> {
         let mut slots = self.lock();
         let idle = &mut slots.by_endpoint.get_mut(&key(endpoint))?.idle;
         let first = idle.first()?;
-        if passed_over.is_some_and(|passed_over| passed_over(first)) {
+        if skip.is_some_and(|skip| skip(first)) {
             return None;
         }
         let unused = now.saturating_duration_since(first.idle_since());
@@ -77,7 +77,7 @@ impl ConnectionPool {
     /// The endpoint's places, `most` in number: each connection in use holds one. Exchanges that wait for one get it
     /// in their order.
     ///
-    /// Connections at rest need none: a new one is made only where none is at rest, so that all together are
+    /// Idle connections need none: a new one is made only where none is idle, so that all together are
     /// never more than there are places.
     pub(crate) fn permits(&self, endpoint: &Arc<Endpoint>, most: usize) -> Arc<Semaphore> {
         let mut slots = self.lock();
@@ -98,7 +98,7 @@ impl ConnectionPool {
         if let Some(reason) = surplus_for(endpoint, &connection, now, max_idle) {
             return connection.closes(reason);
         }
-        connection.traffic.rests();
+        connection.traffic.becomes_idle();
         // Given up last: the exchange that waits for the place finds the connection.
         let _place = connection.permit.take();
         let surplus = self.lock().slot(endpoint).keep(connection, max_idle);
@@ -106,7 +106,7 @@ impl ConnectionPool {
         self.queue.note_returned();
     }
 
-    /// Closes the connection that is unused for longest where there are `most` at rest in all.
+    /// Closes the connection that is unused for longest where `most` are idle in all.
     pub(crate) fn make_room(&self, most: usize) {
         if self.len() >= most {
             let _ = self.close_oldest();
@@ -134,16 +134,16 @@ impl ConnectionPool {
         taken.sum::<usize>().saturating_sub(self.queue.waiting())
     }
 
-    /// Closes what is too old, idle for too long, closed by the peer, or to an endpoint that departed; lets rest
+    /// Closes what is too old, idle for too long, closed by the peer, or to an endpoint that departed; parks
     /// what nobody used for a while, and forgets endpoints without any.
     ///
     /// Of very many connections only some are looked at each time; whether others are left. `driven` says whether the
-    /// runtime knows what happened to sockets meanwhile, and tells it of those at rest. One thread at a time uses a pool,
+    /// runtime knows what happened to sockets meanwhile, and tells it of the parked ones. One thread at a time uses a pool,
     /// but for the janitor and for shards that borrow, so hardly anybody waits for the lock.
     pub(crate) fn sweep(&self, now: Instant, idle_timeout: Duration, driven: bool) -> bool {
         let mut slots = self.lock();
         slots.let_go();
-        slots.look_around(Look { now, idle_timeout, driven })
+        slots.sweep(Sweep { now, idle_timeout, driven })
     }
 
     /// Sweeps when the last time is long enough ago, and lets go of departed endpoints at once.
@@ -193,7 +193,7 @@ impl ConnectionPool {
 struct Slots {
     /// A tree: there are few, and a hash table would be kept when they are gone.
     by_endpoint: BTreeMap<usize, Slot>,
-    news: Arc<News>,
+    ready_list: Arc<ReadyList>,
     next_sweep: Option<Instant>,
     /// From which endpoint on connections are looked at next.
     next_look: usize,
@@ -212,8 +212,8 @@ impl Slots {
     }
 
     /// Looks at a round's number of connections, from where the last look ended; whether it left some.
-    fn look_around(&mut self, look: Look) -> bool {
-        for key in self.news.take() {
+    fn sweep(&mut self, sweep: Sweep) -> bool {
+        for key in self.ready_list.take() {
             self.by_endpoint.get_mut(&key).into_iter().for_each(|slot| slot.quiet_until = None);
         }
         let from = std::mem::take(&mut self.next_look);
@@ -221,7 +221,7 @@ impl Slots {
         let mut looks = self.looked_ahead;
         let mut unneeded = Vec::new();
         for (&key, slot) in self.by_endpoint.range_mut(from..) {
-            if slot.is_quiet(look.now) {
+            if slot.is_quiet(sweep.now) {
                 continue;
             }
             if looks >= LOOKS_A_ROUND {
@@ -229,7 +229,7 @@ impl Slots {
                 break;
             }
             looks += slot.idle.len().max(1);
-            slot.look_after(look, key, &self.news);
+            slot.sweep(sweep, key, &self.ready_list);
             if !slot.is_needed() {
                 unneeded.push(key);
             }
@@ -245,7 +245,7 @@ impl Slots {
             idle: Vec::new(),
             permits: None,
             quiet_until: None,
-            listener: None,
+            endpoint_waker: None,
         })
     }
 }
@@ -255,15 +255,15 @@ struct Slot {
     endpoint: Arc<Endpoint>,
     idle: Vec<Idle>,
     permits: Option<Arc<Semaphore>>,
-    /// All connections rest, and none needs a look before then unless something happens, which is told.
+    /// All connections are parked, and none needs a look before then unless something happens, which is told.
     quiet_until: Option<Instant>,
-    /// Made when the first connection rests whose runtime tells what happens.
-    listener: Option<Arc<Listener>>,
+    /// Made when the first connection is parked whose runtime tells what happens.
+    endpoint_waker: Option<Arc<EndpointWaker>>,
 }
 
-/// A look at kept connections.
+/// One sweep over the idle connections: when it is, and what it goes by.
 #[derive(Clone, Copy)]
-struct Look {
+struct Sweep {
     now: Instant,
     idle_timeout: Duration,
     driven: bool,
@@ -271,9 +271,9 @@ struct Look {
 
 impl Slot {
     /// The connection used last that is not passed over.
-    fn take(&mut self, passed_over: Option<PassedOver<'_>>) -> Option<Idle> {
-        let Some(passed_over) = passed_over else { return self.idle.pop() };
-        let index = self.idle.iter().rposition(|kept| !passed_over(kept))?;
+    fn take(&mut self, skip: Option<SkipConnection<'_>>) -> Option<Idle> {
+        let Some(skip) = skip else { return self.idle.pop() };
+        let index = self.idle.iter().rposition(|kept| !skip(kept))?;
         Some(self.idle.remove(index))
     }
 
@@ -290,15 +290,17 @@ impl Slot {
         !self.idle.is_empty() && self.quiet_until.is_some_and(|until| now < until)
     }
 
-    /// Closes what is not to be kept, and lets rest what nobody used for a while.
-    fn look_after(&mut self, look: Look, key: usize, news: &Arc<News>) {
-        let Look { now, idle_timeout, driven } = look;
-        let listener = || self.listener.get_or_insert_with(|| Listener::new(key, news)).waker();
-        let waker = driven.then(listener);
+    /// Closes what is not to be kept, and parks what nobody used for a while.
+    fn sweep(&mut self, sweep: Sweep, key: usize, ready_list: &Arc<ReadyList>) {
+        let Sweep { now, idle_timeout, driven } = sweep;
+        let endpoint_waker = || {
+            self.endpoint_waker.get_or_insert_with(|| EndpointWaker::new(key, ready_list)).waker()
+        };
+        let waker = driven.then(endpoint_waker);
         let idle = std::mem::take(&mut self.idle).into_iter();
         let current = idle.filter(|kept| kept.is_current(now, idle_timeout));
-        self.idle = current.filter_map(|kept| kept.looked_after(now, waker.as_ref())).collect();
-        let ends = self.idle.iter().map(|kept| kept.rests_until(idle_timeout));
+        self.idle = current.filter_map(|kept| kept.swept(now, waker.as_ref())).collect();
+        let ends = self.idle.iter().map(|kept| kept.parked_until(idle_timeout));
         self.quiet_until = waker.and_then(|_| ends.min().flatten());
     }
 

@@ -13,9 +13,9 @@ use std::task::{Context, Poll, ready};
 use bytes::{BufMut, Bytes, BytesMut};
 use tokio::io::AsyncReadExt;
 
+use super::body_flow::ReturnToPool;
 use super::connection::{Connection, ConnectionPermit};
 use super::parked::Parked;
-use super::underway::Keep;
 use super::watermark::Watermark;
 use crate::outcome::{Failure, FailureKind};
 use crate::transport::cause::Cause;
@@ -46,7 +46,7 @@ impl Tail {
         let stays = connection.is_usable();
         let permit = connection.permit.take();
         let unasked = || Failure::sent(FailureKind::Protocol, "answer breaks its framing");
-        let parked = connection.rest().ok_or_else(unasked)?;
+        let parked = connection.park().ok_or_else(unasked)?;
         Ok(Self { parked, permit, left, stays, watermark })
     }
 
@@ -61,7 +61,7 @@ impl Tail {
         };
         self.watermark.set(socket, self.left_in_socket());
         let mut read = self.poll_now(cx, buf);
-        if read.is_pending() && self.watermark.gives_way(socket, cx) {
+        if read.is_pending() && self.watermark.has_timed_out(socket, cx) {
             read = self.poll_now(cx, buf);
         }
         if let Poll::Ready(Ok(count)) = &read {
@@ -121,7 +121,7 @@ impl Tail {
         if left > 0 || !stays {
             return None;
         }
-        let mut connection = Connection::waked(parked)?;
+        let mut connection = Connection::unpark(parked)?;
         connection.permit = permit;
         Some(connection)
     }
@@ -129,25 +129,25 @@ impl Tail {
 
 /// A body that is read piece by piece, of which hyper has given what it was told of. The connection is kept when it drops
 /// after its end, by the thread that carries the exchange.
-pub(super) struct TailUnderway {
+pub(super) struct TailFlow {
     /// What hyper gave.
     began: Option<Bytes>,
     /// The head is handed over with what came with it, before more is read: a reader that waits reads that itself.
     is_handed_over: bool,
     tail: Option<Tail>,
     room: BytesMut,
-    keep: Option<Keep>,
+    keep: Option<ReturnToPool>,
 }
 
-impl TailUnderway {
-    pub(super) fn new(began: Bytes, tail: Tail, keep: Keep) -> Self {
+impl TailFlow {
+    pub(super) fn new(began: Bytes, tail: Tail, keep: ReturnToPool) -> Self {
         tail.parked.traffic.is_read_on_any_thread(true);
         let (began, tail, keep) = (Some(began), Some(tail), Some(keep));
         Self { began, is_handed_over: false, tail, room: BytesMut::new(), keep }
     }
 }
 
-impl Flow for TailUnderway {
+impl Flow for TailFlow {
     fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Failure>>> {
         if let Some(began) = self.began.take() {
             return Poll::Ready(Some(Ok(began)));
@@ -189,7 +189,7 @@ impl Flow for TailUnderway {
     }
 }
 
-impl Drop for TailUnderway {
+impl Drop for TailFlow {
     fn drop(&mut self) {
         if let (Some(tail), Some(keep)) = (self.tail.take(), self.keep.take()) {
             tail.parked.traffic.is_read_on_any_thread(false);
@@ -235,7 +235,7 @@ mod tests {
         let parked = Parked { stream, traffic, retires: now, idle_since: now, keep_alive: None };
         let watermark = Watermark::of_pieces();
         let tail = Tail { parked, permit: None, left: 1_000_000, stays: true, watermark };
-        let mut underway = TailUnderway::new(Bytes::new(), tail, Box::new(drop));
+        let mut underway = TailFlow::new(Bytes::new(), tail, Box::new(drop));
         let mut pieces = Vec::new();
         while pieces.len() < 1000 {
             peer.write_all(b"x").unwrap();

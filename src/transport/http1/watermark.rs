@@ -60,8 +60,8 @@ impl Watermark {
         self.trickles = self.trickles && count < FLOWS;
     }
 
-    /// Whether less than the mark was waited for long enough. The mark is down then.
-    pub(super) fn gives_way(&mut self, socket: Descriptor, cx: &mut Context<'_>) -> bool {
+    /// Whether the wait for as much as the mark has timed out. The mark is down then.
+    pub(super) fn has_timed_out(&mut self, socket: Descriptor, cx: &mut Context<'_>) -> bool {
         if self.told <= 1 {
             return false;
         }

@@ -1,4 +1,4 @@
-//! Whether a silent peer is still there: a PING after a while, or at once where a call casts doubt on it.
+//! Whether a silent peer is still there: a PING after a while, or at once where a call asks for one.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -44,11 +44,11 @@ impl StreamWatch {
     }
 
     /// Asks now, and gives the peer a second.
-    pub(super) fn doubt(&mut self, cx: &mut Context<'_>) {
+    pub(super) fn ping_now(&mut self, cx: &mut Context<'_>) {
         let now = Instant::now();
         self.ask(cx);
         self.asked_at.get_or_insert(now);
-        self.patience = PROOF_TIMEOUT.min(self.settings.timeout);
+        self.patience = PROMPT_PING_TIMEOUT.min(self.settings.timeout);
         self.timer.as_mut().reset(now + self.patience);
     }
 
@@ -85,7 +85,7 @@ impl StreamWatch {
 }
 
 /// How long a peer has to show that it is there, once a call on its connection is late: far above a round trip.
-pub(super) const PROOF_TIMEOUT: Duration = Duration::from_secs(1);
+pub(super) const PROMPT_PING_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Before the peer's SETTINGS have come.
 pub(super) const NO_STREAMS: usize = 0;

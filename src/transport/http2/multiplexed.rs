@@ -19,13 +19,13 @@ use crate::phase::Phase;
 use crate::runtime::descriptors::Reserve;
 
 use super::keep_alive::KeepAlive;
-use super::pool::{Acquire, Bounds, Choice, Dial, H2Pool, StreamSlot};
+use super::pool::{Acquire, Bounds, Dial, H2Pool, StreamRequest, StreamSlot};
 use super::session::{self, Session};
 use crate::transport::dial::{Dialler, not_connected, not_resolved};
 use crate::transport::expect::{expects, is_unmet};
 use crate::transport::http1::direct::{Direct, DirectConfig};
 use crate::transport::request;
-use crate::transport::tls::Offer;
+use crate::transport::tls::AlpnProtocols;
 use crate::transport::traffic::Traffic;
 use crate::transport::wire::Stream;
 use crate::transport::{Answer, Exchange, Transport, stayed_in_use, warm};
@@ -64,8 +64,8 @@ impl MultiplexedConfig {
         Bounds { max_connections: self.max_connections, idle_timeout }
     }
 
-    fn offer(&self) -> Offer {
-        if self.prior_knowledge { Offer::Http2 } else { Offer::Either }
+    fn alpn(&self) -> AlpnProtocols {
+        if self.prior_knowledge { AlpnProtocols::Http2 } else { AlpnProtocols::Either }
     }
 
     /// Without TLS there is nothing to agree by.
@@ -85,10 +85,10 @@ impl MultiplexedConfig {
 pub struct Multiplexed {
     config: Arc<MultiplexedConfig>,
     direct: Arc<Direct>,
-    pools: Arc<Fleets>,
+    pools: Arc<H2Pools>,
 }
 
-type Fleets = Mutex<HashMap<usize, Arc<H2Pool>>>;
+type H2Pools = Mutex<HashMap<usize, Arc<H2Pool>>>;
 
 impl Multiplexed {
     /// A transport without connections.
@@ -148,7 +148,7 @@ impl Multiplexed {
                 let pool = pool(&pools, &endpoint);
                 if let Acquire::Dial(dial) = pool.acquire(Instant::now(), config.bounds(), None) {
                     establish(dial, config, direct, Vec::new(), limit).await;
-                    pool.rest();
+                    pool.become_idle();
                 }
             }
         });
@@ -165,18 +165,18 @@ impl Multiplexed {
     }
 
     /// The peer wants HTTP/1.1. It is asked again with the next renewal: servers learn.
-    fn note_wish(&self, endpoint: &Arc<Endpoint>) {
+    fn note_wants_http1(&self, endpoint: &Arc<Endpoint>) {
         pool(&self.pools, endpoint).wants_http1(self.config.direct.retirement());
     }
 
     /// An attempt on a connection to `endpoint` is late. A connection whose peer answers a PING is as good as a new
     /// one, and any other is closed.
-    async fn doubt(&self, endpoint: &Arc<Endpoint>) {
+    async fn ping_all(&self, endpoint: &Arc<Endpoint>) {
         let sessions = pool(&self.pools, endpoint).sessions();
         // All are asked before the first is waited for, so that several that are dead take no longer than one.
-        let asked: Vec<_> = sessions.iter().map(|session| session.ask_for_proof()).collect();
+        let asked: Vec<_> = sessions.iter().map(|session| session.ping_now()).collect();
         for (session, asked) in sessions.iter().zip(asked) {
-            session.prove_alive(asked).await;
+            session.wait_alive(asked).await;
         }
     }
 
@@ -188,8 +188,9 @@ impl Multiplexed {
         loop {
             let mut change = pin!(pool.changed().notified());
             change.as_mut().enable();
-            let choice = exchange.is_choosy().then_some(Choice { exchange, may_dial });
-            match pool.acquire(Instant::now(), self.config.bounds(), choice) {
+            let stream_request =
+                exchange.is_choosy().then_some(StreamRequest { exchange, may_dial });
+            match pool.acquire(Instant::now(), self.config.bounds(), stream_request) {
                 Acquire::StreamSlot(slot) => return Ok(Some(slot)),
                 Acquire::Http1 => return Ok(None),
                 Acquire::Failed(failure) => return Err(failure),
@@ -247,7 +248,7 @@ impl Transport for Multiplexed {
             return self.direct.send(exchange).await;
         }
         if exchange.fresh {
-            Box::pin(self.doubt(exchange.endpoint)).await;
+            Box::pin(self.ping_all(exchange.endpoint)).await;
         }
         let mut tries_left = self.config.max_connections;
         let (mut expects, mut asked_again) = (expects(exchange), false);
@@ -272,14 +273,14 @@ impl Transport for Multiplexed {
                 }
             };
             let outcome = session::exchange(slot, request, exchange, expects).await;
-            if outcome.as_ref().is_err_and(|unanswered| unanswered.wants_http1) {
-                self.note_wish(exchange.endpoint);
+            if outcome.as_ref().is_err_and(|stream_failure| stream_failure.wants_http1) {
+                self.note_wants_http1(exchange.endpoint);
                 if exchange.can_repeat() {
                     wants_http1 = true;
                     continue;
                 }
             }
-            match outcome.map_err(|unanswered| unanswered.failure) {
+            match outcome.map_err(|stream_failure| stream_failure.failure) {
                 // Each of the connections may have ended unnoticed, before it took any byte.
                 Err(failure)
                     if !failure.sent
@@ -309,14 +310,14 @@ impl fmt::Debug for Multiplexed {
     }
 }
 
-fn pool(pools: &Fleets, endpoint: &Arc<Endpoint>) -> Arc<H2Pool> {
+fn pool(pools: &H2Pools, endpoint: &Arc<Endpoint>) -> Arc<H2Pool> {
     let mut pools = locked(pools);
     let pool = pools.entry(key(endpoint)).or_insert_with(|| H2Pool::new(Arc::clone(endpoint)));
     Arc::clone(pool)
 }
 
 /// A panic elsewhere cannot leave the map half changed.
-fn locked(pools: &Fleets) -> MutexGuard<'_, HashMap<usize, Arc<H2Pool>>> {
+fn locked(pools: &H2Pools) -> MutexGuard<'_, HashMap<usize, Arc<H2Pool>>> {
     pools.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -351,7 +352,7 @@ async fn connect(
     let dialler = Dialler {
         endpoint,
         config: &config.direct,
-        offer: config.offer(),
+        alpn: config.alpn(),
         met,
         traffic: traffic.clone(),
         limit,
@@ -370,10 +371,10 @@ async fn connect(
     let opening = timeout(left, Session::open(stream, traffic.clone(), keep_alive, changed));
     match opening.await.unwrap_or_else(|_| Err(not_connected(limit).into())) {
         Ok(session) => Ok(Some(session)),
-        Err(unanswered) if unanswered.wants_http1 => Ok(None),
-        Err(unanswered) => {
-            note_dial(pool, &unanswered.failure, &traffic);
-            Err(unanswered.failure)
+        Err(stream_failure) if stream_failure.wants_http1 => Ok(None),
+        Err(stream_failure) => {
+            note_dial(pool, &stream_failure.failure, &traffic);
+            Err(stream_failure.failure)
         }
     }
 }

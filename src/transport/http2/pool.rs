@@ -14,15 +14,15 @@ use crate::statistics::CloseReason;
 use super::session::{self, Session};
 use crate::transport::Exchange;
 
-/// An exchange to which it matters over which address it goes.
+/// The wish for a stream of an exchange to which it matters over which address it goes.
 #[derive(Clone, Copy)]
-pub(crate) struct Choice<'a> {
+pub(crate) struct StreamRequest<'a> {
     pub(crate) exchange: &'a Exchange<'a>,
     /// Whether it may ask for another connection; once is enough, wherever that leads.
     pub(crate) may_dial: bool,
 }
 
-impl Choice<'_> {
+impl StreamRequest<'_> {
     /// Whether another address is better than that of the connection.
     fn passes_over(&self, pooled: &PooledSession, now: Instant) -> bool {
         self.exchange.passes_over(pooled.session.traffic().remote(), now)
@@ -57,8 +57,8 @@ struct PooledSession {
     retires: Instant,
     idle_since: Instant,
     used: bool,
-    /// Whether it is counted as one that rests.
-    rests: bool,
+    /// Whether it is counted as idle.
+    is_idle: bool,
 }
 
 impl PooledSession {
@@ -66,7 +66,7 @@ impl PooledSession {
     fn begin(&mut self) -> bool {
         self.session.stream_begins();
         let reused = std::mem::replace(&mut self.used, true);
-        match (std::mem::take(&mut self.rests), reused) {
+        match (std::mem::take(&mut self.is_idle), reused) {
             (true, _) => self.session.traffic().is_used_again(),
             (false, true) => self.session.traffic().is_shared(),
             (false, false) => {}
@@ -77,7 +77,7 @@ impl PooledSession {
     /// One exchange less does.
     fn end(&mut self) {
         self.idle_since = Instant::now();
-        self.rest();
+        self.become_idle();
     }
 
     /// Whether no exchange uses it.
@@ -85,8 +85,8 @@ impl PooledSession {
         self.session.streams() == 0
     }
 
-    fn rest(&mut self) {
-        if self.is_free() && !std::mem::replace(&mut self.rests, true) {
+    fn become_idle(&mut self) {
+        if self.is_free() && !std::mem::replace(&mut self.is_idle, true) {
             self.session.traffic().is_shared_by_none();
         }
     }
@@ -163,7 +163,7 @@ impl H2Pool {
         self: &Arc<Self>,
         now: Instant,
         bounds: Bounds,
-        choice: Option<Choice<'_>>,
+        stream_request: Option<StreamRequest<'_>>,
     ) -> Acquire {
         let mut state = self.lock();
         let retired = state.retire(now, bounds.idle_timeout);
@@ -174,9 +174,9 @@ impl H2Pool {
         if retired.iter().any(|pooled| pooled.is_free() && pooled.session.ended_unused()) {
             self.note_unused(now);
         }
-        let acquire = match choice {
+        let acquire = match stream_request {
             None => self.acquire_of(&mut state, now, bounds),
-            Some(choice) => self.acquire_better(&mut state, now, bounds, choice),
+            Some(stream_request) => self.acquire_better(&mut state, now, bounds, stream_request),
         };
         drop(state);
         drop(retired);
@@ -215,9 +215,9 @@ impl H2Pool {
         state: &mut State,
         now: Instant,
         bounds: Bounds,
-        choice: Choice<'_>,
+        stream_request: StreamRequest<'_>,
     ) -> Acquire {
-        let passed_over = |pooled: &PooledSession| choice.passes_over(pooled, now);
+        let passed_over = |pooled: &PooledSession| stream_request.passes_over(pooled, now);
         // In front from now on: the others fall idle also when they are passed over no longer.
         state.sessions.sort_by_key(passed_over);
         let better = state.sessions.iter().take_while(|pooled| !passed_over(pooled)).count();
@@ -230,7 +230,7 @@ impl H2Pool {
         }
         let full = state.sessions.len() >= bounds.max_connections;
         let paused = state.no_dial_before.is_some_and(|before| now < before);
-        let may_dial = choice.may_dial && has_worse && !full && !paused;
+        let may_dial = stream_request.may_dial && has_worse && !full && !paused;
         if may_dial && self.endpoint.may_be_dialled(now, UNUSED_PAUSE) {
             state.dialling = true;
             return Acquire::Dial(Dial { pool: Arc::clone(self), ended: false });
@@ -292,9 +292,9 @@ impl H2Pool {
         state.sessions.iter().for_each(|it| it.session.traffic().closes(CloseReason::Departed));
     }
 
-    /// Connections that were made before anybody needed them rest.
-    pub(crate) fn rest(&self) {
-        self.lock().sessions.iter_mut().for_each(PooledSession::rest);
+    /// Connections that were made before anybody needed them are idle.
+    pub(crate) fn become_idle(&self) {
+        self.lock().sessions.iter_mut().for_each(PooledSession::become_idle);
     }
 
     /// The connections that take new streams.
@@ -378,8 +378,8 @@ impl Dial {
 
     pub(crate) fn connected(mut self, session: Arc<Session>, retires: Instant) {
         let idle_since = Instant::now();
-        let (used, rests) = (false, false);
-        let pooled = PooledSession { session, retires, idle_since, used, rests };
+        let (used, is_idle) = (false, false);
+        let pooled = PooledSession { session, retires, idle_since, used, is_idle };
         self.end(|state| {
             state.failure = None;
             state.sessions.push(pooled);

@@ -23,7 +23,7 @@ use crate::phase::Protocol;
 
 use super::answer::{Counted, FinalAnswer, Received, received};
 use super::frames::FrameStream;
-use super::keep_alive::{KeepAlive, NO_STREAMS, PROOF_TIMEOUT, StreamWatch};
+use super::keep_alive::{KeepAlive, NO_STREAMS, PROMPT_PING_TIMEOUT, StreamWatch};
 use super::pool::StreamSlot;
 use super::upload::Upload;
 use crate::transport::cause::Cause;
@@ -42,7 +42,7 @@ pub(crate) struct Session {
     sender: SendRequest<Bytes>,
     traffic: Traffic,
     /// Asks the driver to ping the peer now.
-    doubt: Arc<Doubt>,
+    ping_request: Arc<PingRequest>,
     /// Told what the exchanges that wait for a stream are told, while the connection is being opened. Apart from
     /// theirs: a stream that falls free wakes one of them, and is none for an exchange that opens another connection.
     opening: Arc<Notify>,
@@ -53,7 +53,7 @@ pub(crate) struct Session {
     /// An exchange got an answer over it.
     answered: AtomicBool,
     /// An exchange got none, and the peer may have carried it out.
-    took_request: AtomicBool,
+    may_have_processed: AtomicBool,
     opened_at: Instant,
     /// The peer sends without end what nothing comes of: its connection is ended, for a reset stream would not stop it.
     condemned: Arc<AtomicBool>,
@@ -68,7 +68,7 @@ impl Session {
         traffic: Traffic,
         keep_alive: KeepAlive,
         changed: Arc<Notify>,
-    ) -> Result<Arc<Self>, Unanswered> {
+    ) -> Result<Arc<Self>, StreamFailure> {
         let unusable = |_| Failure::unsent(FailureKind::Connect, "connection not usable");
         traffic.tap().into_iter().for_each(Tap::speaks_http2);
         let duplex = Duplex::shared(stream, traffic.clone());
@@ -77,12 +77,12 @@ impl Session {
         let session = Arc::new(Self {
             sender,
             traffic,
-            doubt: Arc::default(),
+            ping_request: Arc::default(),
             opening: Arc::default(),
             silent: Arc::default(),
             streams: AtomicUsize::default(),
             answered: AtomicBool::default(),
-            took_request: AtomicBool::default(),
+            may_have_processed: AtomicBool::default(),
             opened_at: Instant::now(),
             condemned: Arc::default(),
         });
@@ -91,7 +91,7 @@ impl Session {
         Ok(session)
     }
 
-    async fn limit_known(&self) -> Result<(), Unanswered> {
+    async fn limit_known(&self) -> Result<(), StreamFailure> {
         loop {
             let mut change = pin!(self.opening.notified());
             change.as_mut().enable();
@@ -101,7 +101,7 @@ impl Session {
             if let Err(error) = self.check_open() {
                 let cause =
                     self.traffic.overrun().map_or_else(|| no_session(&error), |f| f.cause());
-                return Err(Unanswered::new(cause.failure(false), &error));
+                return Err(StreamFailure::new(cause.failure(false), &error));
             }
             change.await;
         }
@@ -148,43 +148,44 @@ impl Session {
 
     /// An exchange that failed before its answer came. A connection that the peer ended before it answered anything
     /// was as good as none: the peer vouches that nothing was done with the request.
-    fn before_answer(&self, error: &h2::Error, sent: bool, alone: bool) -> Unanswered {
+    fn before_answer(&self, error: &h2::Error, sent: bool, alone: bool) -> StreamFailure {
         let failure = self.cause(error).failure(sent);
         let unprocessed = failure.kind == FailureKind::RefusedStream && error.is_go_away();
         if sent && !unprocessed {
             // It may be this very request that the peer ends connections for, as one with too large a head: the next
             // connection carries others.
-            self.took_request.store(true, Ordering::Relaxed);
+            self.may_have_processed.store(true, Ordering::Relaxed);
         }
         let failure = match alone && self.ended_unused() {
             true => ended_unused(),
             false => failure,
         };
-        Unanswered::new(failure, error)
+        StreamFailure::new(failure, error)
     }
 
-    /// Whether it ended soon, before it answered anything or took a request.
+    /// Whether it ended soon, before it answered anything or may have processed a request.
     pub(crate) fn ended_unused(&self) -> bool {
         let soon = self.opened_at.elapsed() < SOON;
-        let used = [&self.answered, &self.took_request].iter().any(|it| it.load(Ordering::Relaxed));
+        let used =
+            [&self.answered, &self.may_have_processed].iter().any(|it| it.load(Ordering::Relaxed));
         soon && !used && !self.is_open()
     }
 
     /// Pings the peer now; one that is silent for a second loses the connection.
-    pub(crate) fn ask_for_proof(&self) -> ProofAsked {
+    pub(crate) fn ping_now(&self) -> PendingPing {
         let read = self.traffic.read();
-        self.doubt.is_cast.store(true, Ordering::Relaxed);
-        self.doubt.driver.notify_one();
+        self.ping_request.is_pending.store(true, Ordering::Relaxed);
+        self.ping_request.driver.notify_one();
         // The driver ends a silent connection at the end of that time, and may be late: a call that looked before would
         // go over a connection which is about to end.
-        ProofAsked { read, until: Instant::now() + PROOF_TIMEOUT * 2 }
+        PendingPing { read, until: Instant::now() + PROMPT_PING_TIMEOUT * 2 }
     }
 
     /// Back when the peer has said something since, or the connection has ended.
-    pub(crate) async fn prove_alive(&self, asked: ProofAsked) {
-        let ProofAsked { read, until } = asked;
+    pub(crate) async fn wait_alive(&self, asked: PendingPing) {
+        let PendingPing { read, until } = asked;
         while self.traffic.read() == read && self.is_open() && Instant::now() < until {
-            sleep(PROOF_LOOK).await;
+            sleep(PING_POLL_INTERVAL).await;
         }
     }
 
@@ -223,14 +224,14 @@ impl Session {
     }
 }
 
-/// Why a request has no answer.
-pub(crate) struct Unanswered {
+/// Why a stream brought no answer.
+pub(crate) struct StreamFailure {
     pub(crate) failure: Failure,
     /// The peer has not processed it, and wants it over HTTP/1.1 (RFC 9113, 7).
     pub(crate) wants_http1: bool,
 }
 
-impl Unanswered {
+impl StreamFailure {
     fn new(failure: Failure, error: &h2::Error) -> Self {
         Self { failure, wants_http1: wants_http1(error) }
     }
@@ -240,23 +241,23 @@ fn wants_http1(error: &h2::Error) -> bool {
     error.is_remote() && error.reason() == Some(h2::Reason::HTTP_1_1_REQUIRED)
 }
 
-impl From<Failure> for Unanswered {
+impl From<Failure> for StreamFailure {
     fn from(failure: Failure) -> Self {
         Self { failure, wants_http1: false }
     }
 }
 
-/// When a peer was asked to show that it is there.
-pub(crate) struct ProofAsked {
+/// A PING that a call waits for: until its peer has sent something, or this long.
+pub(crate) struct PendingPing {
     /// What had come from it by then, in bytes.
     read: u64,
     until: Instant,
 }
 
-/// A wish that the peer shows that it is there.
+/// A call's request that the driver sends a PING now.
 #[derive(Default)]
-struct Doubt {
-    is_cast: AtomicBool,
+struct PingRequest {
+    is_pending: AtomicBool,
     driver: Notify,
 }
 
@@ -304,7 +305,7 @@ pub(crate) async fn exchange(
     request: Request<()>,
     exchange: &Exchange<'_>,
     expects: bool,
-) -> Result<Answer, Unanswered> {
+) -> Result<Answer, StreamFailure> {
     let session = Arc::clone(slot.session());
     exchange.progress.mark_connected();
     let info = session.traffic.info(Protocol::Http2, slot.reused);
@@ -330,7 +331,7 @@ pub(crate) async fn exchange(
         Ok(head) => head,
         Err(_) if answer.bound_met => {
             session.condemned.store(true, Ordering::Relaxed);
-            session.took_request.store(true, Ordering::Relaxed);
+            session.may_have_processed.store(true, Ordering::Relaxed);
             let detail = format!("answer's head above {MAX_HEAD} bytes");
             return Err(Failure::sent(FailureKind::Unacceptable, detail).into());
         }
@@ -346,7 +347,7 @@ pub(crate) async fn exchange(
     let reading = request::reading(exchange);
     if exchange.is_streamed(head.status) {
         let content = Content::open(&mut head, content, reading)?;
-        return Ok(content::answer(head, Underway { content, upload, slot }));
+        return Ok(content::answer(head, BodyFlow { content, upload, slot }));
     }
     let content = Counted { body: content, progress: exchange.progress };
     let work = pin!(content::read(head, content, reading));
@@ -355,14 +356,14 @@ pub(crate) async fn exchange(
 }
 
 /// An answer whose body is read piece by piece, while the request's may still be on its way.
-struct Underway {
+struct BodyFlow {
     content: Content<Received>,
     upload: Upload,
     /// Goes last: its stream is free when the other two have let go of it.
     slot: StreamSlot,
 }
 
-impl Flow for Underway {
+impl Flow for BodyFlow {
     fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Failure>>> {
         self.upload.advance(cx);
         let piece = ready!(self.content.poll_piece(cx));
@@ -385,8 +386,8 @@ struct Driver {
     read: u64,
     /// Since when the bytes are counted of which nothing comes.
     counted_since: Instant,
-    doubt: Arc<Doubt>,
-    doubted: Pin<Box<dyn Future<Output = ()> + Send>>,
+    ping_request: Arc<PingRequest>,
+    ping_requested: Pin<Box<dyn Future<Output = ()> + Send>>,
 }
 
 impl Driver {
@@ -401,8 +402,8 @@ impl Driver {
         let silent = Arc::clone(&session.silent);
         let condemned = Arc::clone(&session.condemned);
         let opening = Arc::clone(&session.opening);
-        let doubt = Arc::clone(&session.doubt);
-        let doubted = doubted(Arc::clone(&doubt));
+        let ping_request = Arc::clone(&session.ping_request);
+        let ping_requested = ping_requested(Arc::clone(&ping_request));
         let session = Arc::downgrade(session);
         let read = 0;
         Self {
@@ -416,18 +417,18 @@ impl Driver {
             traffic,
             read,
             counted_since: Instant::now(),
-            doubt,
-            doubted,
+            ping_request,
+            ping_requested,
         }
     }
 
-    /// Pings at once where a call has cast doubt on the connection.
-    fn note_doubt(&mut self, cx: &mut Context<'_>) {
-        while self.doubted.as_mut().poll(cx).is_ready() {
-            self.doubted = doubted(Arc::clone(&self.doubt));
+    /// Pings at once where a call has asked for that.
+    fn ping_if_requested(&mut self, cx: &mut Context<'_>) {
+        while self.ping_requested.as_mut().poll(cx).is_ready() {
+            self.ping_requested = ping_requested(Arc::clone(&self.ping_request));
         }
-        if self.doubt.is_cast.swap(false, Ordering::Relaxed) {
-            self.watch.doubt(cx);
+        if self.ping_request.is_pending.swap(false, Ordering::Relaxed) {
+            self.watch.ping_now(cx);
         }
     }
 
@@ -465,7 +466,7 @@ impl Future for Driver {
             return Poll::Ready(());
         }
         self.traffic.begin_turn();
-        self.note_doubt(cx);
+        self.ping_if_requested(cx);
         let ended = Pin::new(&mut self.connection).poll(cx).is_ready();
         self.note_read();
         // h2 may wait to say goodbye to a peer that takes nothing more.
@@ -491,12 +492,12 @@ const COUNTED_FOR: Duration = Duration::from_secs(60);
 /// A server that is restarted just after a connect is as good as one that was not there. One that ends a connection
 /// which nobody used for longer tidies up.
 const SOON: Duration = Duration::from_secs(1);
-fn doubted(doubt: Arc<Doubt>) -> Pin<Box<dyn Future<Output = ()> + Send>> {
-    Box::pin(async move { doubt.driver.notified().await })
+fn ping_requested(ping_request: Arc<PingRequest>) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+    Box::pin(async move { ping_request.driver.notified().await })
 }
 
 /// How often a call looks whether it has.
-const PROOF_LOOK: Duration = Duration::from_millis(5);
+const PING_POLL_INTERVAL: Duration = Duration::from_millis(5);
 
 /// As hyper has it: 16 Gbit/s at 1 ms, 160 Mbit/s at 100 ms.
 const STREAM_WINDOW: u32 = 2 << 20;

@@ -22,7 +22,7 @@ use crate::transport::failure::{Stage, cause_of};
 use crate::transport::http1::head::check_framing;
 use crate::transport::request::RequestBody;
 use crate::transport::socket_options::SocketOptions;
-use crate::transport::tls::{Offer, Tls};
+use crate::transport::tls::{AlpnProtocols, Tls};
 use crate::transport::{Answer, Exchange, Transport, request};
 
 /// What the connections of an [`Http`] have in common.
@@ -99,7 +99,7 @@ impl Http {
             let plain = || build(&self.config, Tls::unused_config()?);
             return self.plain.get_or_try_init(plain).cloned().map_err(unsent);
         }
-        let tls = self.config.tls.client_config(Offer::Http1).map_err(unsent)?;
+        let tls = self.config.tls.client_config(AlpnProtocols::Http1).map_err(unsent)?;
         let mut full = self.full.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(full) = full.as_ref().filter(|full| Arc::ptr_eq(&full.tls, &tls)) {
             return Ok(full.client.clone());

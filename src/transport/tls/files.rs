@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use crate::runtime::files::{self, Mark, mark};
+use crate::runtime::files::{self, FileVersion, file_version};
 
 /// Where certificates and keys are that are renewed while the client lives.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -62,7 +62,7 @@ fn contents(what: &str, path: &Path) -> Result<Vec<u8>, String> {
     Ok(bytes)
 }
 
-pub(super) type Prints = [Option<Mark>; 3];
+pub(super) type FileVersions = [Option<FileVersion>; 3];
 
 /// Which files there were when they were last looked at.
 pub(super) struct FileWatch {
@@ -72,7 +72,7 @@ pub(super) struct FileWatch {
 
 struct Seen {
     at: Option<Instant>,
-    prints: Prints,
+    versions: FileVersions,
     /// What was last told of these files.
     told: Option<String>,
 }
@@ -83,18 +83,18 @@ pub(super) enum Look {
     /// The last look was within the last second, or one is under way.
     TooSoon,
     Same,
-    Changed(Prints),
+    Changed(FileVersions),
 }
 
 impl FileWatch {
-    /// A watch of files that were read after `prints` were taken.
-    pub(super) fn new(files: CertificateFiles, prints: Prints) -> Self {
-        Self { files, seen: Mutex::new(Seen { at: None, prints, told: None }) }
+    /// A watch of files that were read after `versions` were taken.
+    pub(super) fn new(files: CertificateFiles, versions: FileVersions) -> Self {
+        Self { files, seen: Mutex::new(Seen { at: None, versions, told: None }) }
     }
 
     /// The files as they are. Taken before they are read, so that a change meanwhile is found by the next look.
-    pub(super) fn prints(files: &CertificateFiles) -> Prints {
-        files.all().map(|path| path?.metadata().ok().as_ref().map(mark))
+    pub(super) fn versions(files: &CertificateFiles) -> FileVersions {
+        files.all().map(|path| path?.metadata().ok().as_ref().map(file_version))
     }
 
     /// Whether the files have changed since they were last read.
@@ -105,18 +105,18 @@ impl FileWatch {
             return Look::TooSoon;
         }
         seen.at = Some(now);
-        let prints = Self::prints(&self.files);
-        if prints == seen.prints { Look::Same } else { Look::Changed(prints) }
+        let versions = Self::versions(&self.files);
+        if versions == seen.versions { Look::Same } else { Look::Changed(versions) }
     }
 
     pub(super) fn read(&self) -> Result<Contents, String> {
         self.files.read()
     }
 
-    /// Notes that the files in use were read after `prints` were taken.
-    pub(super) fn took(&self, prints: Prints) {
+    /// Notes that the files in use were read after `versions` were taken.
+    pub(super) fn took(&self, versions: FileVersions) {
         if let Ok(mut seen) = self.seen.lock() {
-            seen.prints = prints;
+            seen.versions = versions;
             seen.told = None;
         }
     }
@@ -152,14 +152,14 @@ mod tests {
         fs::write(&path, "one").unwrap();
         let files = CertificateFiles { roots: Some(path.clone()), ..CertificateFiles::default() };
         let start = Instant::now();
-        let watch = FileWatch::new(files.clone(), FileWatch::prints(&files));
+        let watch = FileWatch::new(files.clone(), FileWatch::versions(&files));
         let after = |millis| start + Duration::from_millis(millis);
         assert_eq!(watch.look(after(1_000)), Look::Same);
         fs::write(&path, "another").unwrap();
         assert_eq!(watch.look(after(1_999)), Look::TooSoon);
-        let Look::Changed(prints) = watch.look(after(2_000)) else { panic!("it changed") };
+        let Look::Changed(versions) = watch.look(after(2_000)) else { panic!("it changed") };
         assert!(matches!(watch.look(after(3_000)), Look::Changed(_)), "it was not taken");
-        watch.took(prints);
+        watch.took(versions);
         assert_eq!(watch.look(after(4_000)), Look::Same);
         fs::remove_file(&path).unwrap();
         assert!(matches!(watch.look(after(5_000)), Look::Changed(_)));

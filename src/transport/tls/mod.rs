@@ -6,8 +6,8 @@
 mod files;
 mod key_log;
 mod roots;
-mod trust;
 mod validity;
+mod verifier;
 pub(super) mod words;
 
 use std::fmt;
@@ -26,10 +26,10 @@ pub use self::files::CertificateFiles;
 use self::files::{Contents, FileWatch, Look};
 use self::key_log::KeyLines;
 pub use self::key_log::KeyLogSink;
-use self::trust::Trust;
-#[cfg(fuzzing)]
-pub(super) use self::trust::{common_name, is_common_name};
 use self::validity::Validity;
+use self::verifier::CertVerifier;
+#[cfg(fuzzing)]
+pub(super) use self::verifier::{common_name, is_common_name};
 use crate::event::{Event, Observer};
 use crate::runtime::clock;
 
@@ -96,13 +96,13 @@ struct Material {
     dates: Vec<(&'static str, Validity)>,
     /// Why the files could not be read: there is none to fall back on. Only in a forked child.
     fault: Option<String>,
-    /// One for each offer.
+    /// One for each of [`AlpnProtocols`].
     clients: [OnceCell<Arc<ClientConfig>>; 4],
 }
 
 /// The protocols that a handshake offers (ALPN).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Offer {
+pub enum AlpnProtocols {
     /// HTTP/1.1 alone.
     Http1,
     /// HTTP/2, or else HTTP/1.1.
@@ -113,7 +113,7 @@ pub enum Offer {
     None,
 }
 
-impl Offer {
+impl AlpnProtocols {
     fn protocols(self) -> Vec<Vec<u8>> {
         match self {
             Self::Http1 => vec![b"http/1.1".to_vec()],
@@ -175,8 +175,8 @@ impl Tls {
         }
         let may_change = config.files != CertificateFiles::default() || fixed.identity.is_some();
         let watch = may_change.then(|| {
-            let prints = FileWatch::prints(&config.files);
-            FileWatch::new(config.files, prints)
+            let versions = FileWatch::versions(&config.files);
+            FileWatch::new(config.files, versions)
         });
         let material = ArcSwap::from_pointee(fixed.clone());
         let (platform_roots, key_log) = (config.platform_roots, config.key_log);
@@ -204,13 +204,15 @@ impl Tls {
         let renewed = match watch.look(now) {
             Look::TooSoon => return,
             Look::Same => None,
-            Look::Changed(prints) => Some((prints, watch.read().and_then(|read| self.with(read)))),
+            Look::Changed(versions) => {
+                Some((versions, watch.read().and_then(|read| self.with(read))))
+            }
         };
         match renewed {
             None => {}
-            Some((prints, Ok(material))) => {
+            Some((versions, Ok(material))) => {
                 self.material.store(Arc::new(material));
-                watch.took(prints);
+                watch.took(versions);
                 self.tell(false, "certificates were read anew");
             }
             Some((_, Err(why))) => {
@@ -236,17 +238,17 @@ impl Tls {
         }
     }
 
-    /// The configuration for all connections that make `offer`; the first call in a process may read files for 3–90 ms.
+    /// The configuration for all connections that offer `alpn`; the first call in a process may read files for 3–90 ms.
     ///
     /// # Errors
     ///
     /// Where the platform has no roots and none were given; the next call tries again.
-    pub fn client_config(&self, offer: Offer) -> Result<Arc<ClientConfig>, String> {
+    pub fn client_config(&self, alpn: AlpnProtocols) -> Result<Arc<ClientConfig>, String> {
         if let Some(watch) = &self.watch {
             self.renew(watch, clock::now());
         }
         let material = self.material.load();
-        material.clients[offer as usize].get_or_try_init(|| self.build(&material, offer)).cloned()
+        material.clients[alpn as usize].get_or_try_init(|| self.build(&material, alpn)).cloned()
     }
 
     /// A configuration that trusts nobody, for connections that never use TLS.
@@ -255,22 +257,23 @@ impl Tls {
         Ok(builder.with_root_certificates(RootCertStore::empty()).with_no_client_auth())
     }
 
-    fn build(&self, material: &Material, offer: Offer) -> Result<Arc<ClientConfig>, String> {
+    fn build(&self, material: &Material, alpn: AlpnProtocols) -> Result<Arc<ClientConfig>, String> {
         if let Some(fault) = &material.fault {
             return Err(fault.clone());
         }
         let single = material.extra_roots.clone();
-        let trust = Trust::new(self.roots(single.as_slice())?, single, Arc::clone(&self.provider))?;
+        let verifier =
+            CertVerifier::new(self.roots(single.as_slice())?, single, Arc::clone(&self.provider))?;
         let builder = versions(Arc::clone(&self.provider))?
             .dangerous()
-            .with_custom_certificate_verifier(Arc::new(trust));
+            .with_custom_certificate_verifier(Arc::new(verifier));
         let mut config = match &material.identity {
             Some(key) => {
                 builder.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(Arc::clone(key))))
             }
             None => builder.with_no_client_auth(),
         };
-        config.alpn_protocols = offer.protocols();
+        config.alpn_protocols = alpn.protocols();
         if let Some(sink) = &self.key_log {
             config.key_log = Arc::new(KeyLines(sink.clone()));
         }
@@ -523,10 +526,10 @@ mod tests {
     #[test]
     fn one_configuration_serves_all_connections() {
         let tls = with_root(Authority::new().pem.as_bytes()).unwrap();
-        for offer in [Offer::Http1, Offer::Either, Offer::Http2] {
-            let first = tls.client_config(offer).unwrap();
-            assert!(Arc::ptr_eq(&first, &tls.client_config(offer).unwrap()));
-            assert_eq!(first.alpn_protocols, offer.protocols());
+        for alpn in [AlpnProtocols::Http1, AlpnProtocols::Either, AlpnProtocols::Http2] {
+            let first = tls.client_config(alpn).unwrap();
+            assert!(Arc::ptr_eq(&first, &tls.client_config(alpn).unwrap()));
+            assert_eq!(first.alpn_protocols, alpn.protocols());
         }
     }
 

@@ -2,7 +2,7 @@
 
 use rustls::{AlertDescription as Alert, CertificateError as Certificate, Error, OtherError};
 
-use super::trust::is_of_authority;
+use super::verifier::is_of_authority;
 
 /// What `error` means.
 pub(in crate::transport) fn describe(error: &Error) -> String {

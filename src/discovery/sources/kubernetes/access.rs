@@ -10,10 +10,10 @@ use url::Url;
 
 use super::kubeconfig::{Access, Part};
 use crate::discovery::config::{KubernetesConfig, RegistryConfig, Secret};
-use crate::discovery::ground::Ground;
-use crate::discovery::source::Ended;
+use crate::discovery::source::SessionEnd;
+use crate::discovery::source_context::SourceContext;
 use crate::discovery::wire::http::{HttpClient, TokenForm};
-use crate::discovery::wire::{Memory, connections_over, read};
+use crate::discovery::wire::{RegistryCache, connections_over, read};
 use crate::endpoint::{Endpoint, Host, Scheme, without_brackets};
 use crate::transport::TlsConfig;
 
@@ -41,9 +41,9 @@ impl Server {
     pub(super) fn find(
         kubernetes: &KubernetesConfig,
         registry: &RegistryConfig,
-        ground: &Ground,
-        memory: &Arc<Memory>,
-    ) -> Result<Self, Ended> {
+        context: &SourceContext,
+        cache: &Arc<RegistryCache>,
+    ) -> Result<Self, SessionEnd> {
         let access = access(kubernetes, registry)?;
         let mut tls = TlsConfig::default();
         if let Some(authority) = &access.authority {
@@ -65,24 +65,24 @@ impl Server {
             }
         };
         let servers = vec![Arc::new(server)];
-        let (config, form) = (connections_over(FILES, tls, ground, memory)?, TokenForm::Bearer);
-        let http = HttpClient::over(config, servers, &registry, form, memory);
+        let (config, form) = (connections_over(FILES, tls, context, cache)?, TokenForm::Bearer);
+        let http = HttpClient::over(config, servers, &registry, form, cache);
         Ok(Self { http, prefix, namespace: access.namespace })
     }
 }
 
-fn refused(problem: &str) -> Ended {
-    Ended::Refused(problem.to_owned())
+fn refused(problem: &str) -> SessionEnd {
+    SessionEnd::Refused(problem.to_owned())
 }
 
-fn access(kubernetes: &KubernetesConfig, registry: &RegistryConfig) -> Result<Access, Ended> {
+fn access(kubernetes: &KubernetesConfig, registry: &RegistryConfig) -> Result<Access, SessionEnd> {
     let mut access = match (&kubernetes.kubeconfig, &kubernetes.server) {
         (Some(file), _) => {
             let text = String::from_utf8(read("kubeconfig", file)?);
             let text = text.map_err(|_| refused("kubeconfig is not UTF-8"))?;
             let directory = file.parent().unwrap_or_else(|| Path::new("/"));
             let context = kubernetes.context.as_deref();
-            Access::read(&text, directory, context).map_err(Ended::Refused)?
+            Access::read(&text, directory, context).map_err(SessionEnd::Refused)?
         }
         (None, Some(_)) => Access::default(),
         (None, None) => in_cluster()?,
@@ -101,7 +101,7 @@ fn access(kubernetes: &KubernetesConfig, registry: &RegistryConfig) -> Result<Ac
 }
 
 /// The account of the pod that this process runs in.
-fn in_cluster() -> Result<Access, Ended> {
+fn in_cluster() -> Result<Access, SessionEnd> {
     let file = |name: &str| Path::new(ACCOUNT).join(name);
     if !file("token").exists() {
         return Err(refused("not in a cluster: set kubeconfig or kubernetes_server"));
@@ -117,7 +117,7 @@ fn in_cluster() -> Result<Access, Ended> {
 }
 
 /// The server of a URL, and its path.
-fn server(access: &Access) -> Result<(Endpoint, String), Ended> {
+fn server(access: &Access) -> Result<(Endpoint, String), SessionEnd> {
     let wrong = || {
         refused(
             "the server, of kubernetes_server or the kubeconfig, is no URL such as https://host:port",
@@ -139,7 +139,7 @@ fn server(access: &Access) -> Result<(Endpoint, String), Ended> {
 
 impl Part {
     /// Its bytes as they are now.
-    fn bytes(&self) -> Result<Vec<u8>, Ended> {
+    fn bytes(&self) -> Result<Vec<u8>, SessionEnd> {
         match self {
             Self::Inline(bytes) => Ok(bytes.clone()),
             Self::File(path) => read(&path.display().to_string(), path),

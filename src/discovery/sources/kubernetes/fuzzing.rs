@@ -9,10 +9,10 @@ use super::slices::{Event, Slices};
 use crate::discovery::wire::yaml;
 use crate::endpoint::Host;
 
-/// The slices that documents told, for another reader to compare.
-pub struct Told(Slices);
+/// Reads slices from documents, for another reader to compare.
+pub struct SliceReader(Slices);
 
-impl Told {
+impl SliceReader {
     /// None yet; their hosts have the port of this name or number.
     #[must_use]
     pub fn new(port: Option<&str>) -> Self {

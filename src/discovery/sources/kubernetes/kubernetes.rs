@@ -18,11 +18,11 @@ use tokio::time::{Instant, sleep, timeout};
 use super::access::Server;
 use super::slices::{self, Event, Slices};
 use crate::discovery::config::{KubernetesConfig, ProviderConfig, RegistryConfig};
-use crate::discovery::ground::Ground;
 use crate::discovery::scheme::Scheme;
-use crate::discovery::source::{Ended, Session, Source, Teller, session};
+use crate::discovery::source::{Session, SessionEnd, Source, UpdateChannel, session};
+use crate::discovery::source_context::SourceContext;
 use crate::discovery::wire::http::failed;
-use crate::discovery::wire::{Frames, Memory};
+use crate::discovery::wire::{Frames, RegistryCache};
 use crate::policy::SourceBackoff;
 use crate::runtime::entropy::with_rng;
 
@@ -64,7 +64,7 @@ fn make(config: &ProviderConfig) -> Result<Arc<dyn Source>, String> {
         service: service.to_owned(),
         kubernetes: config.kubernetes.clone(),
         registry: config.registry.clone(),
-        memory: Arc::default(),
+        cache: Arc::default(),
     }))
 }
 
@@ -82,12 +82,12 @@ struct Kubernetes {
     service: String,
     kubernetes: KubernetesConfig,
     registry: RegistryConfig,
-    memory: Arc<Memory>,
+    cache: Arc<RegistryCache>,
 }
 
 impl Source for Kubernetes {
-    fn watch<'a>(&'a self, ground: &'a Ground, teller: &'a Teller) -> Session<'a> {
-        session(self.session(ground, teller))
+    fn watch<'a>(&'a self, context: &'a SourceContext, updates: &'a UpdateChannel) -> Session<'a> {
+        session(self.session(context, updates))
     }
 
     fn describe(&self) -> String {
@@ -98,14 +98,18 @@ impl Source for Kubernetes {
 }
 
 impl Kubernetes {
-    async fn session(&self, ground: &Ground, teller: &Teller) -> Result<Infallible, Ended> {
-        let server = Server::find(&self.kubernetes, &self.registry, ground, &self.memory)?;
+    async fn session(
+        &self,
+        context: &SourceContext,
+        updates: &UpdateChannel,
+    ) -> Result<Infallible, SessionEnd> {
+        let server = Server::find(&self.kubernetes, &self.registry, context, &self.cache)?;
         let mut watch = Watch::new(self, server);
-        watch.list(teller).await?;
-        watch.tell(teller);
+        watch.list(updates).await?;
+        watch.tell(updates);
         loop {
             let begun = Instant::now();
-            if watch.follow(teller).await? == WatchEnd::Early {
+            if watch.follow(updates).await? == WatchEnd::Early {
                 watch.resume(begun.elapsed()).await?;
             }
         }
@@ -156,34 +160,34 @@ impl<'a> Watch<'a> {
     }
 
     /// Takes all slices, as they are now and not as a cache of the server has them.
-    async fn list(&mut self, teller: &Teller) -> Result<(), Ended> {
+    async fn list(&mut self, updates: &UpdateChannel) -> Result<(), SessionEnd> {
         let mut path = self.path.clone();
         for _ in 0..MOST_PAGES {
             let http = &self.server.http;
-            let answer = http.awaited(teller, http.get(&path, &self.headers)).await?;
+            let answer = http.awaited(updates, http.get(&path, &self.headers)).await?;
             if answer.status != StatusCode::OK {
                 return Err(denied(answer.status, &answer.headers));
             }
-            let page = self.slices.list(&answer.body).map_err(Ended::Failed)?;
+            let page = self.slices.list(&answer.body).map_err(SessionEnd::Failed)?;
             self.version = page.version;
             let Some(next) = page.next else { return Ok(()) };
             let token: String = url::form_urlencoded::byte_serialize(next.as_bytes()).collect();
             path = format!("{}&continue={token}", self.path);
         }
-        Err(Ended::Failed("a list without an end".to_owned()))
+        Err(SessionEnd::Failed("a list without an end".to_owned()))
     }
 
-    fn tell(&mut self, teller: &Teller) {
-        self.slices.take_skipped().tell(teller);
+    fn tell(&mut self, updates: &UpdateChannel) {
+        self.slices.take_skipped().tell(updates);
         let entries = self.slices.entries();
         match self.slices.without_port().filter(|_| entries.hosts.is_empty()) {
-            Some(problem) => teller.unusable(problem),
-            None => entries.list(teller),
+            Some(problem) => updates.unusable(problem),
+            None => entries.list(updates),
         }
     }
 
     /// Waits a little behind a watch that lasted for so long, and asks the server for its version.
-    async fn resume(&mut self, lasted: Duration) -> Result<(), Ended> {
+    async fn resume(&mut self, lasted: Duration) -> Result<(), SessionEnd> {
         self.backoff.lasted(lasted);
         sleep(with_rng(|rng| self.backoff.after_failure(rng))).await;
         let path = format!("{}&limit=1", self.path);
@@ -191,15 +195,15 @@ impl<'a> Watch<'a> {
         if answer.status != StatusCode::OK {
             return Err(denied(answer.status, &answer.headers));
         }
-        let version = slices::version(&answer.body).map_err(Ended::Failed)?;
+        let version = slices::version(&answer.body).map_err(SessionEnd::Failed)?;
         match compared(&version, &self.version).is_some_and(Ordering::is_ge) {
             true => Ok(()),
-            false => Err(Ended::Expired),
+            false => Err(SessionEnd::Expired),
         }
     }
 
     /// Takes what changes until the watch ends.
-    async fn follow(&mut self, teller: &Teller) -> Result<WatchEnd, Ended> {
+    async fn follow(&mut self, updates: &UpdateChannel) -> Result<WatchEnd, SessionEnd> {
         let silence = self.registry.silence.min(LONGEST_WATCH);
         let lasts = (silence * 3 / 4).max(Duration::from_secs(1)).as_secs();
         let path = format!(
@@ -211,23 +215,23 @@ impl<'a> Watch<'a> {
         if stream.status != StatusCode::OK {
             return Err(denied(stream.status, &stream.headers));
         }
-        teller.alive();
+        updates.alive();
         let (mut frames, mut heard) = (Frames::new(LONGEST), Instant::now());
         loop {
             let silence = self.registry.silence;
-            let silent = |_| Ended::Failed(format!("the watch was silent for {silence:?}"));
+            let silent = |_| SessionEnd::Failed(format!("the watch was silent for {silence:?}"));
             // A part of an event is none.
             let left = silence.saturating_sub(heard.elapsed());
             // Cut off or ended in good order.
             let Ok(Some(piece)) = timeout(left, stream.chunk()).await.map_err(silent)? else {
                 break;
             };
-            frames.push(&piece).map_err(|problem| Ended::Failed(problem.to_owned()))?;
+            frames.push(&piece).map_err(|problem| SessionEnd::Failed(problem.to_owned()))?;
             let events: Vec<Bytes> = frames.by_ref().collect();
             if !events.is_empty() {
                 heard = Instant::now();
             }
-            self.take(events.into_iter(), teller)?;
+            self.take(events.into_iter(), updates)?;
         }
         Ok(match begun.elapsed() + Duration::from_secs(1) >= Duration::from_secs(lasts) {
             true => WatchEnd::OnTime,
@@ -236,10 +240,14 @@ impl<'a> Watch<'a> {
     }
 
     /// Takes events, and tells the list if one changed it.
-    fn take(&mut self, events: impl Iterator<Item = Bytes>, teller: &Teller) -> Result<(), Ended> {
+    fn take(
+        &mut self,
+        events: impl Iterator<Item = Bytes>,
+        updates: &UpdateChannel,
+    ) -> Result<(), SessionEnd> {
         let mut is_changed = false;
         for event in events {
-            match self.slices.event(&event).map_err(Ended::Failed)? {
+            match self.slices.event(&event).map_err(SessionEnd::Failed)? {
                 Event::Changed { version } => {
                     self.version = version;
                     is_changed = true;
@@ -248,20 +256,22 @@ impl<'a> Watch<'a> {
                 Event::Bookmark { version }
                     if compared(&version, &self.version).is_some_and(Ordering::is_lt) =>
                 {
-                    return Err(Ended::Expired);
+                    return Err(SessionEnd::Expired);
                 }
                 Event::Bookmark { version } => {
                     self.version = version;
-                    teller.alive();
+                    updates.alive();
                 }
-                Event::Error { code: 410 } => return Err(Ended::Expired),
+                Event::Error { code: 410 } => return Err(SessionEnd::Expired),
                 Event::Error { code } => {
-                    return Err(Ended::Failed(format!("the watch ended with the error {code}")));
+                    return Err(SessionEnd::Failed(format!(
+                        "the watch ended with the error {code}"
+                    )));
                 }
             }
         }
         if is_changed {
-            self.tell(teller);
+            self.tell(updates);
         }
         Ok(())
     }
@@ -274,10 +284,10 @@ fn compared(one: &str, other: &str) -> Option<Ordering> {
 }
 
 /// Why a question was not answered. What the server says of it may name the account, so that its status must do.
-fn denied(status: StatusCode, headers: &HeaderMap) -> Ended {
-    let refused = |problem: &str| Ended::Refused(format!("{}: {problem}", status.as_u16()));
+fn denied(status: StatusCode, headers: &HeaderMap) -> SessionEnd {
+    let refused = |problem: &str| SessionEnd::Refused(format!("{}: {problem}", status.as_u16()));
     match status {
-        StatusCode::GONE => Ended::Expired,
+        StatusCode::GONE => SessionEnd::Expired,
         StatusCode::UNAUTHORIZED => {
             refused("the API server does not know the token or certificate")
         }

@@ -66,7 +66,7 @@ pub(crate) enum Event {
 
 /// The answer to a list.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Listed {
+pub(crate) struct SliceList {
     /// The version from which a watch goes on.
     pub(crate) version: String,
     /// Where the next page begins.
@@ -88,7 +88,7 @@ impl Slices {
     ///
     /// # Errors
     /// Says that it is none.
-    pub(crate) fn list(&mut self, document: &[u8]) -> Result<Listed, String> {
+    pub(crate) fn list(&mut self, document: &[u8]) -> Result<SliceList, String> {
         let page: ListDocument<'_> = read(document)?;
         if page.kind.is_some_and(|kind| kind != "EndpointSliceList") {
             return Err("the answer is no list of EndpointSlices".to_owned());
@@ -97,7 +97,7 @@ impl Slices {
             self.put(item);
         }
         let next = page.metadata.next.filter(|next| !next.is_empty());
-        Ok(Listed { version: page.metadata.version.unwrap_or_default(), next })
+        Ok(SliceList { version: page.metadata.version.unwrap_or_default(), next })
     }
 
     /// Takes over one event of a watch.
@@ -399,7 +399,7 @@ mod tests {
             slices.join(",")
         );
         let page = all.list(document.as_bytes());
-        assert_eq!(page, Ok(Listed { version: "9".to_owned(), next: None }));
+        assert_eq!(page, Ok(SliceList { version: "9".to_owned(), next: None }));
         all
     }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{Addresses, hosts};
-use crate::discovery::source::Teller;
+use crate::discovery::source::UpdateChannel;
 use crate::runtime::clock;
 use crate::transport::Records;
 
@@ -21,8 +21,8 @@ pub fn answer(message: &[u8]) -> Option<(Vec<Numbers>, u64)> {
         let known = addresses.entry(name.clone()).or_insert_with(|| (Vec::new(), clock::now()));
         known.0.push(*address);
     }
-    let teller = Teller::default();
-    let made = hosts(&records.services, &addresses, &teller);
+    let updates = UpdateChannel::default();
+    let made = hosts(&records.services, &addresses, &updates);
     let mut made = made.iter();
     let levels: BTreeSet<u16> = records.services.iter().map(|it| it.priority).collect();
     let mut skipped = 0;
@@ -42,7 +42,7 @@ pub fn answer(message: &[u8]) -> Option<(Vec<Numbers>, u64)> {
         }
     }
     assert!(made.next().is_none());
-    let told = teller.take().and_then(|told| told.skipped).map_or(0, |(count, _)| count);
+    let told = updates.try_recv().and_then(|told| told.skipped).map_or(0, |(count, _)| count);
     assert_eq!(told, skipped);
     let numbers = records.services.iter().map(|it| (it.priority, it.weight, it.port)).collect();
     Some((numbers, records.ttl.as_secs()))

@@ -12,7 +12,7 @@ use http::{HeaderValue, Method, Request, Response, StatusCode, Version, header};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{sleep, timeout};
 
-use crate::discovery::source::Ended;
+use crate::discovery::source::SessionEnd;
 use crate::discovery::wire::grpc::{self, Status};
 
 /// A server sends the endpoints of a large cluster without a pause for the window's update.
@@ -39,13 +39,13 @@ pub(super) struct Pings {
 }
 
 /// Makes the call over `connection` and does `work` with it; `alive` is told each answer to a ping.
-pub(super) async fn call<W: Future<Output = Ended>>(
+pub(super) async fn call<W: Future<Output = SessionEnd>>(
     connection: impl AsyncRead + AsyncWrite + Unpin,
     target: Target<'_>,
     asked: Pings,
     alive: impl Fn(),
     work: impl FnOnce(Stream) -> W,
-) -> Ended {
+) -> SessionEnd {
     let shaken = client::Builder::new()
         .initial_window_size(WINDOW)
         .initial_connection_window_size(WINDOW)
@@ -89,28 +89,28 @@ pub(super) async fn call<W: Future<Output = Ended>>(
 const TOO_MANY: Reason = Reason::ENHANCE_YOUR_CALM;
 
 /// Whether a call ended because its pings came too often.
-pub(super) fn is_too_many_pings(ended: &Ended) -> bool {
+pub(super) fn is_too_many_pings(ended: &SessionEnd) -> bool {
     *ended == of_reason(TOO_MANY)
 }
 
 /// Without what a server may add to its reason.
-fn failed(error: &h2::Error) -> Ended {
+fn failed(error: &h2::Error) -> SessionEnd {
     match error.reason() {
         Some(reason) => of_reason(reason),
-        None => Ended::Failed(format!("HTTP/2: {error}")),
+        None => SessionEnd::Failed(format!("HTTP/2: {error}")),
     }
 }
 
-fn of_reason(reason: Reason) -> Ended {
-    Ended::Failed(format!("HTTP/2: {reason}"))
+fn of_reason(reason: Reason) -> SessionEnd {
+    SessionEnd::Failed(format!("HTTP/2: {reason}"))
 }
 
-fn closed() -> Ended {
-    Ended::Failed("the server closed the connection".to_owned())
+fn closed() -> SessionEnd {
+    SessionEnd::Failed("the server closed the connection".to_owned())
 }
 
 /// A stream may be quiet for hours: only an answer to a ping shows that the server still stands.
-async fn pings(ping_pong: Option<PingPong>, asked: Pings, alive: impl Fn()) -> Ended {
+async fn pings(ping_pong: Option<PingPong>, asked: Pings, alive: impl Fn()) -> SessionEnd {
     let Some(mut ping_pong) = ping_pong else { return closed() };
     loop {
         sleep(asked.every).await;
@@ -119,7 +119,7 @@ async fn pings(ping_pong: Option<PingPong>, asked: Pings, alive: impl Fn()) -> E
             Ok(Err(error)) => return failed(&error),
             Err(_) => {
                 let silence = asked.patience.as_secs_f64();
-                return Ended::Failed(format!("no answer to a ping for {silence:.1} s"));
+                return SessionEnd::Failed(format!("no answer to a ping for {silence:.1} s"));
             }
         }
     }
@@ -136,7 +136,7 @@ pub(super) struct Stream {
 }
 
 impl Stream {
-    async fn open(sender: SendRequest<Bytes>, target: Target<'_>) -> Result<Self, Ended> {
+    async fn open(sender: SendRequest<Bytes>, target: Target<'_>) -> Result<Self, SessionEnd> {
         let mut request = Request::builder()
             .method(Method::POST)
             .version(Version::HTTP_2)
@@ -145,7 +145,7 @@ impl Stream {
             .header(header::TE, "trailers")
             .header(header::USER_AGENT, concat!("libahoy/", env!("CARGO_PKG_VERSION")))
             .body(())
-            .map_err(|_| Ended::Refused("the server's name is not valid".to_owned()))?;
+            .map_err(|_| SessionEnd::Refused("the server's name is not valid".to_owned()))?;
         let secret = target.authorization.as_ref().map(secret_of).unwrap_or_default();
         if let Some(authorization) = target.authorization {
             request.headers_mut().insert(header::AUTHORIZATION, authorization);
@@ -158,7 +158,7 @@ impl Stream {
     }
 
     /// Sends a message when the server has room for it.
-    pub(super) async fn send(&mut self, message: &[u8]) -> Result<(), Ended> {
+    pub(super) async fn send(&mut self, message: &[u8]) -> Result<(), SessionEnd> {
         let mut framed = grpc::frame(message);
         while !framed.is_empty() {
             self.sends.reserve_capacity(framed.len());
@@ -175,14 +175,14 @@ impl Stream {
     }
 
     /// The next message; the end of the call is why it ended.
-    pub(super) async fn next(&mut self) -> Result<Bytes, Ended> {
+    pub(super) async fn next(&mut self) -> Result<Bytes, SessionEnd> {
         if let Some(response) = self.response.take() {
             let response = response.await.map_err(|error| failed(&error))?;
             self.body = Some(checked(response, &self.secret)?);
         }
         let body = self.body.as_mut().ok_or_else(closed)?;
         loop {
-            if let Some(message) = grpc::message(&mut self.received).map_err(Ended::Failed)? {
+            if let Some(message) = grpc::message(&mut self.received).map_err(SessionEnd::Failed)? {
                 return Ok(message);
             }
             match body.data().await {
@@ -208,7 +208,7 @@ fn secret_of(authorization: &HeaderValue) -> String {
 }
 
 /// Its body, where the answer is gRPC's and not the end already.
-fn checked(response: Response<RecvStream>, secret: &str) -> Result<RecvStream, Ended> {
+fn checked(response: Response<RecvStream>, secret: &str) -> Result<RecvStream, SessionEnd> {
     if let Some(status) = Status::of(response.headers()) {
         return Err(ended(status.hiding(secret)));
     }
@@ -217,16 +217,18 @@ fn checked(response: Response<RecvStream>, secret: &str) -> Result<RecvStream, E
     match response.status() {
         StatusCode::OK if is_grpc => Ok(response.into_body()),
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::NOT_FOUND => {
-            Err(Ended::Refused(format!("the server answers {}", response.status())))
+            Err(SessionEnd::Refused(format!("the server answers {}", response.status())))
         }
-        status => Err(Ended::Failed(format!("the server answers {status}, which is not gRPC"))),
+        status => {
+            Err(SessionEnd::Failed(format!("the server answers {status}, which is not gRPC")))
+        }
     }
 }
 
-fn ended(status: Status) -> Ended {
+fn ended(status: Status) -> SessionEnd {
     match status.is_refusal() {
-        true => Ended::Refused(status.text()),
-        false => Ended::Failed(format!("the stream ended: {}", status.text())),
+        true => SessionEnd::Refused(status.text()),
+        false => SessionEnd::Failed(format!("the stream ended: {}", status.text())),
     }
 }
 

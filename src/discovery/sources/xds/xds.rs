@@ -15,15 +15,15 @@ use tokio::time::timeout;
 use super::assignment;
 use super::stream::{self, Pings, Stream, Target};
 use crate::discovery::config::{ProviderConfig, RegistryConfig, XdsConfig};
-use crate::discovery::ground::Ground;
-use crate::discovery::source::{Ended, Session, Source, Teller};
+use crate::discovery::source::{Session, SessionEnd, Source, UpdateChannel};
+use crate::discovery::source_context::SourceContext;
 use crate::discovery::wire::protobuf::{
     ASSIGNMENT, Any, ClusterLoadAssignment, DiscoveryRequest, DiscoveryResponse, Node, Status,
     WRAPPED, Wrapped,
 };
-use crate::discovery::wire::{self, Memory, reach};
+use crate::discovery::wire::{self, RegistryCache, reach};
 use crate::endpoint::bracketed;
-use crate::transport::Offer;
+use crate::transport::AlpnProtocols;
 
 /// How long a control plane may take to name a cluster's endpoints (gRPC's rule).
 const FIRST: Duration = Duration::from_secs(15);
@@ -45,17 +45,17 @@ pub(super) fn make(config: &ProviderConfig) -> Result<Arc<dyn Source>, String> {
         cluster: cluster.to_owned(),
         xds: config.xds.clone(),
         registry: config.registry.clone(),
-        memory: Arc::default(),
+        cache: Arc::default(),
         doublings: AtomicU32::new(0),
     }))
 }
 
 /// The next answer to what was asked. Answers of other types, which some control planes send unasked, are nobody's
 /// matter.
-async fn response(stream: &mut Stream) -> Result<DiscoveryResponse, Ended> {
+async fn response(stream: &mut Stream) -> Result<DiscoveryResponse, SessionEnd> {
     loop {
         let response = DiscoveryResponse::decode(stream.next().await?)
-            .map_err(|_| Ended::Failed("an answer that is not xDS".to_owned()))?;
+            .map_err(|_| SessionEnd::Failed("an answer that is not xDS".to_owned()))?;
         if response.type_url.is_empty() || response.type_url == ASSIGNMENT {
             return Ok(response);
         }
@@ -63,12 +63,12 @@ async fn response(stream: &mut Stream) -> Result<DiscoveryResponse, Ended> {
 }
 
 /// Waits for `response`, and tells where it is late; a control plane with much to do would begin anew with each stream.
-async fn first<T>(response: impl Future<Output = T>, teller: &Teller) -> T {
+async fn first<T>(response: impl Future<Output = T>, updates: &UpdateChannel) -> T {
     let mut response = pin!(response);
     match timeout(FIRST, response.as_mut()).await {
         Ok(response) => response,
         Err(_) => {
-            teller.failing(format!("no endpoints of the cluster for {} s", FIRST.as_secs()));
+            updates.failing(format!("no endpoints of the cluster for {} s", FIRST.as_secs()));
             response.await
         }
     }
@@ -95,14 +95,14 @@ struct Xds {
     cluster: String,
     xds: XdsConfig,
     registry: RegistryConfig,
-    memory: Arc<Memory>,
+    cache: Arc<RegistryCache>,
     /// How often a server said that pings come too often.
     doublings: AtomicU32,
 }
 
 impl Source for Xds {
-    fn watch<'a>(&'a self, ground: &'a Ground, teller: &'a Teller) -> Session<'a> {
-        Box::pin(self.session(ground, teller))
+    fn watch<'a>(&'a self, context: &'a SourceContext, updates: &'a UpdateChannel) -> Session<'a> {
+        Box::pin(self.session(context, updates))
     }
 
     fn describe(&self) -> String {
@@ -111,13 +111,14 @@ impl Source for Xds {
 }
 
 impl Xds {
-    async fn session(&self, ground: &Ground, teller: &Teller) -> Ended {
-        let authorization = match wire::http::authorization(&self.registry, &self.memory) {
+    async fn session(&self, context: &SourceContext, updates: &UpdateChannel) -> SessionEnd {
+        let authorization = match wire::http::authorization(&self.registry, &self.cache) {
             Ok(authorization) => authorization,
             Err(ended) => return ended,
         };
         let (registry, server) = (&self.registry, &self.server);
-        let connected = reach::connect(registry, server, Offer::Http2, ground, &self.memory).await;
+        let connected =
+            reach::connect(registry, server, AlpnProtocols::Http2, context, &self.cache).await;
         let connection = match connected {
             Ok(connection) => connection,
             Err(ended) => return ended,
@@ -128,17 +129,17 @@ impl Xds {
         let holds = AtomicBool::new(false);
         let alive = || {
             if holds.load(Ordering::Relaxed) {
-                teller.alive();
+                updates.alive();
             }
         };
-        let work = |stream| self.follow(stream, teller, &holds);
+        let work = |stream| self.follow(stream, updates, &holds);
         let pings = self.pings();
         let ended = stream::call(connection, target, pings, alive, work).await;
         if stream::is_too_many_pings(&ended) {
             // As gRPC's clients do (A8): also for the sessions that come.
             self.doublings.fetch_add(1, Ordering::Relaxed);
         } else if !holds.load(Ordering::Relaxed) {
-            self.memory.leave_address();
+            self.cache.leave_address();
         }
         ended
     }
@@ -151,7 +152,12 @@ impl Xds {
 
     /// Asks, and takes or refuses each answer. `holds` says whether the last one that names the cluster was taken: then a
     /// server that is alive says that it still holds.
-    async fn follow(&self, mut stream: Stream, teller: &Teller, holds: &AtomicBool) -> Ended {
+    async fn follow(
+        &self,
+        mut stream: Stream,
+        updates: &UpdateChannel,
+        holds: &AtomicBool,
+    ) -> SessionEnd {
         let (mut asked, mut is_listed) = (self.request(), false);
         loop {
             if let Err(ended) = stream.send(&asked.encode_to_vec()).await {
@@ -160,7 +166,7 @@ impl Xds {
             let next = response(&mut stream);
             let response = match is_listed {
                 true => next.await,
-                false => first(next, teller).await,
+                false => first(next, updates).await,
             };
             let response = match response {
                 Ok(response) => response,
@@ -168,7 +174,7 @@ impl Xds {
             };
             asked.node = None;
             asked.response_nonce.clone_from(&response.nonce);
-            asked.error_detail = match self.take(&response, teller) {
+            asked.error_detail = match self.take(&response, updates) {
                 Ok(is_told) => {
                     is_listed |= is_told;
                     holds.fetch_or(is_told, Ordering::Relaxed);
@@ -177,7 +183,7 @@ impl Xds {
                 }
                 Err(message) => {
                     holds.store(false, Ordering::Relaxed);
-                    teller.failing(format!("an answer was refused: {message}"));
+                    updates.failing(format!("an answer was refused: {message}"));
                     // INVALID_ARGUMENT.
                     Some(Status { code: 3, message })
                 }
@@ -202,7 +208,7 @@ impl Xds {
     }
 
     /// Tells the endpoints that the answer names; whether it names the cluster.
-    fn take(&self, response: &DiscoveryResponse, teller: &Teller) -> Result<bool, String> {
+    fn take(&self, response: &DiscoveryResponse, updates: &UpdateChannel) -> Result<bool, String> {
         let mut found = None;
         for resource in &response.resources {
             let assignment = assignment(resource)?;
@@ -213,8 +219,8 @@ impl Xds {
         let Some(assignment) = found else { return Ok(false) };
         // An assignment without any endpoint is meant; one whose endpoints are all unwell may be a fault.
         match assignment.endpoints.iter().all(|locality| locality.lb_endpoints.is_empty()) {
-            true => teller.none(),
-            false => assignment::hosts(&assignment).tell(teller),
+            true => updates.none(),
+            false => assignment::hosts(&assignment).tell(updates),
         }
         Ok(true)
     }

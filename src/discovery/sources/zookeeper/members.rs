@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
-use crate::discovery::source::Ended;
+use crate::discovery::source::SessionEnd;
 use crate::discovery::wire::jute::{AUTH, Body, Change, ErrorCode, PING, Reply, Request};
 use crate::discovery::wire::{Entries, Entry};
 use crate::endpoint::Host;
@@ -22,8 +22,8 @@ pub(super) struct Members<R> {
     /// Reads a node's name and content: a host, none that takes calls, or what is wrong.
     read: R,
     nodes: BTreeMap<String, Entry>,
-    to_ask: VecDeque<Question>,
-    under_way: HashMap<i32, Question>,
+    to_ask: VecDeque<Operation>,
+    under_way: HashMap<i32, Operation>,
     last_xid: i32,
     /// Whether every child was heard once.
     is_complete: bool,
@@ -32,8 +32,9 @@ pub(super) struct Members<R> {
     skipped: Vec<String>,
 }
 
+/// What a server is asked to read.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Question {
+enum Operation {
     /// Whether the parent is there.
     Exists,
     Children,
@@ -47,7 +48,7 @@ impl<R: Fn(&str, &[u8]) -> Result<Option<Host>, &'static str>> Members<R> {
             path: path.to_owned(),
             read,
             nodes: BTreeMap::new(),
-            to_ask: VecDeque::from([Question::Children]),
+            to_ask: VecDeque::from([Operation::Children]),
             under_way: HashMap::new(),
             last_xid: 0,
             is_complete: false,
@@ -61,20 +62,20 @@ impl<R: Fn(&str, &[u8]) -> Result<Option<Host>, &'static str>> Members<R> {
         if self.under_way.len() >= UNDER_WAY {
             return None;
         }
-        let question = self.to_ask.pop_front()?;
+        let operation = self.to_ask.pop_front()?;
         self.last_xid = if self.last_xid == i32::MAX { 1 } else { self.last_xid + 1 };
-        let encoded = match &question {
-            Question::Exists => Request::Exists(&self.path).encoded(self.last_xid),
-            Question::Children => Request::Children(&self.path).encoded(self.last_xid),
-            Question::Data(name) => Request::Data(&self.child(name)).encoded(self.last_xid),
+        let encoded = match &operation {
+            Operation::Exists => Request::Exists(&self.path).encoded(self.last_xid),
+            Operation::Children => Request::Children(&self.path).encoded(self.last_xid),
+            Operation::Data(name) => Request::Data(&self.child(name)).encoded(self.last_xid),
         };
-        self.under_way.insert(self.last_xid, question);
+        self.under_way.insert(self.last_xid, operation);
         Some(encoded)
     }
 
     /// The whole list, once every child was heard, and then whenever it changed.
     pub(super) fn take_list(&mut self) -> Option<Entries> {
-        let is_of_list = |question: &Question| *question != Question::Exists;
+        let is_of_list = |operation: &Operation| *operation != Operation::Exists;
         if !self.is_complete {
             let mut open = self.to_ask.iter().chain(self.under_way.values());
             self.is_complete = !open.any(is_of_list);
@@ -99,14 +100,14 @@ impl<R: Fn(&str, &[u8]) -> Result<Option<Host>, &'static str>> Members<R> {
     ///
     /// # Errors
     /// Says why the session is of no more use.
-    pub(super) fn receive(&mut self, message: &[u8]) -> Result<(), Ended> {
-        match Reply::read(message).map_err(Ended::Failed)? {
+    pub(super) fn receive(&mut self, message: &[u8]) -> Result<(), SessionEnd> {
+        match Reply::read(message).map_err(SessionEnd::Failed)? {
             Reply::Event { change, path } => self.changed(change, path),
             Reply::Answer { xid: AUTH | PING, answer } => drop(answer.map_err(ended)?),
             Reply::Answer { xid, answer } => {
-                let stray = || Ended::Failed("an answer to no question".to_owned());
-                let question = self.under_way.remove(&xid).ok_or_else(stray)?;
-                self.answered(question, answer)?;
+                let stray = || SessionEnd::Failed("an answer to no question".to_owned());
+                let operation = self.under_way.remove(&xid).ok_or_else(stray)?;
+                self.answered(operation, answer)?;
             }
         }
         Ok(())
@@ -115,7 +116,7 @@ impl<R: Fn(&str, &[u8]) -> Result<Option<Host>, &'static str>> Members<R> {
     fn changed(&mut self, change: Change, path: &str) {
         if path == self.path {
             if change != Change::Other {
-                self.ask(Question::Children);
+                self.ask(Operation::Children);
             }
             return;
         }
@@ -123,32 +124,34 @@ impl<R: Fn(&str, &[u8]) -> Result<Option<Host>, &'static str>> Members<R> {
         let Some(name) = name.filter(|name| self.nodes.contains_key(*name)) else { return };
         match change {
             Change::Deleted => self.forget(name),
-            Change::Data => self.ask(Question::Data(name.to_owned())),
+            Change::Data => self.ask(Operation::Data(name.to_owned())),
             _ => {}
         }
     }
 
     fn answered(
         &mut self,
-        question: Question,
+        operation: Operation,
         answer: Result<Body<'_>, ErrorCode>,
-    ) -> Result<(), Ended> {
-        match (question, answer) {
-            (Question::Children, Ok(body)) => self.renew(&body.children().map_err(Ended::Failed)?),
-            (Question::Data(name), Ok(body)) => {
-                self.learn(&name, body.data().map_err(Ended::Failed)?);
+    ) -> Result<(), SessionEnd> {
+        match (operation, answer) {
+            (Operation::Children, Ok(body)) => {
+                self.renew(&body.children().map_err(SessionEnd::Failed)?)
+            }
+            (Operation::Data(name), Ok(body)) => {
+                self.learn(&name, body.data().map_err(SessionEnd::Failed)?);
             }
             // Created meanwhile.
-            (Question::Exists, Ok(_)) => self.ask(Question::Children),
+            (Operation::Exists, Ok(_)) => self.ask(Operation::Children),
             // The question has set a watch for the creation.
-            (Question::Exists, Err(code)) if code.is_no_node() => {}
-            (Question::Children, Err(code)) if code.is_no_node() => {
+            (Operation::Exists, Err(code)) if code.is_no_node() => {}
+            (Operation::Children, Err(code)) if code.is_no_node() => {
                 self.renew(&[]);
-                self.ask(Question::Exists);
+                self.ask(Operation::Exists);
             }
-            (Question::Data(name), Err(code)) if code.is_no_node() => self.forget(&name),
+            (Operation::Data(name), Err(code)) if code.is_no_node() => self.forget(&name),
             // One of several that have rules of their own; the others may be read.
-            (Question::Data(name), Err(code)) if code.is_no_auth() => {
+            (Operation::Data(name), Err(code)) if code.is_no_auth() => {
                 self.note(&name, Err("may not be read"));
             }
             (_, Err(code)) => return Err(ended(code)),
@@ -164,7 +167,7 @@ impl<R: Fn(&str, &[u8]) -> Result<Option<Host>, &'static str>> Members<R> {
         self.is_changed |= gone.filter(|(_, entry)| !matches!(entry, Ok(None))).count() > 0;
         for name in names.iter().filter(|name| !new.is_empty() && new.contains(*name)) {
             self.nodes.insert((*name).to_owned(), Ok(None));
-            self.ask(Question::Data((*name).to_owned()));
+            self.ask(Operation::Data((*name).to_owned()));
         }
     }
 
@@ -192,9 +195,9 @@ impl<R: Fn(&str, &[u8]) -> Result<Option<Host>, &'static str>> Members<R> {
 
     /// Asks it, unless it waits to be asked: the answer will be as new. A child's watch fires once for each question,
     /// so that no two of them wait.
-    fn ask(&mut self, question: Question) {
-        if question != Question::Children || !self.to_ask.contains(&question) {
-            self.to_ask.push_back(question);
+    fn ask(&mut self, operation: Operation) {
+        if operation != Operation::Children || !self.to_ask.contains(&operation) {
+            self.to_ask.push_back(operation);
         }
     }
 
@@ -203,10 +206,10 @@ impl<R: Fn(&str, &[u8]) -> Result<Option<Host>, &'static str>> Members<R> {
     }
 }
 
-fn ended(code: ErrorCode) -> Ended {
+fn ended(code: ErrorCode) -> SessionEnd {
     match code.is_refusal() {
-        true => Ended::Refused(code.text()),
-        false => Ended::Failed(code.text()),
+        true => SessionEnd::Refused(code.text()),
+        false => SessionEnd::Failed(code.text()),
     }
 }
 
@@ -374,11 +377,14 @@ mod tests {
     fn wrong_credentials_are_a_refusal_and_a_stray_answer_a_fault() {
         let mut server = server(&[]);
         let refused = server.members.receive(&message(AUTH, -115, &[]));
-        assert_eq!(refused, Err(Ended::Refused("authentication failed".to_owned())));
+        assert_eq!(refused, Err(SessionEnd::Refused("authentication failed".to_owned())));
         server.members.next_request();
-        assert!(matches!(server.members.receive(&message(1, -102, &[])), Err(Ended::Refused(_))));
-        assert!(matches!(server.members.receive(&message(77, 0, &[])), Err(Ended::Failed(_))));
-        assert!(matches!(server.members.receive(&[1, 2]), Err(Ended::Failed(_))));
+        assert!(matches!(
+            server.members.receive(&message(1, -102, &[])),
+            Err(SessionEnd::Refused(_))
+        ));
+        assert!(matches!(server.members.receive(&message(77, 0, &[])), Err(SessionEnd::Failed(_))));
+        assert!(matches!(server.members.receive(&[1, 2]), Err(SessionEnd::Failed(_))));
     }
 
     #[test]

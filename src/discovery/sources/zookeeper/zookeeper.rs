@@ -14,14 +14,14 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use super::members::Members;
 use crate::discovery::config::{ProviderConfig, RegistryConfig, ZooKeeperConfig};
-use crate::discovery::ground::Ground;
 use crate::discovery::scheme::Scheme;
-use crate::discovery::source::{Ended, Session, Source, Teller, session};
+use crate::discovery::source::{Session, SessionEnd, Source, UpdateChannel, session};
+use crate::discovery::source_context::SourceContext;
 use crate::discovery::wire::jute::{self, Request};
-use crate::discovery::wire::{EntryConfig, Memory, reach, stream};
+use crate::discovery::wire::{EntryConfig, RegistryCache, reach, stream};
 use crate::endpoint::bracketed;
 use crate::runtime::entropy::with_rng;
-use crate::transport::{Connection, Offer};
+use crate::transport::{AlpnProtocols, Connection};
 
 pub(in crate::discovery) const SCHEME: Scheme = Scheme {
     name: "zk",
@@ -58,7 +58,7 @@ fn make(config: &ProviderConfig) -> Result<Arc<dyn Source>, String> {
         entry: config.entry.clone(),
         zookeeper: config.zookeeper,
         registry: config.registry.clone(),
-        memory: Arc::default(),
+        cache: Arc::default(),
     }))
 }
 
@@ -70,12 +70,12 @@ struct ZooKeeper {
     entry: EntryConfig,
     zookeeper: ZooKeeperConfig,
     registry: RegistryConfig,
-    memory: Arc<Memory>,
+    cache: Arc<RegistryCache>,
 }
 
 impl Source for ZooKeeper {
-    fn watch<'a>(&'a self, ground: &'a Ground, teller: &'a Teller) -> Session<'a> {
-        session(self.session(ground, teller))
+    fn watch<'a>(&'a self, context: &'a SourceContext, updates: &'a UpdateChannel) -> Session<'a> {
+        session(self.session(context, updates))
     }
 
     fn describe(&self) -> String {
@@ -85,8 +85,12 @@ impl Source for ZooKeeper {
 }
 
 impl ZooKeeper {
-    async fn session(&self, ground: &Ground, teller: &Teller) -> Result<Infallible, Ended> {
-        let mut link = Link::open(self, ground).await?;
+    async fn session(
+        &self,
+        context: &SourceContext,
+        updates: &UpdateChannel,
+    ) -> Result<Infallible, SessionEnd> {
+        let mut link = Link::open(self, context).await?;
         let mut members = Members::new(&self.path, |name: &str, data: &[u8]| {
             self.entry.host(name.as_bytes(), data)
         });
@@ -101,11 +105,11 @@ impl ZooKeeper {
                 members.receive(&message)?;
             }
             for problem in members.take_skipped() {
-                teller.skipped(&problem);
+                updates.skipped(&problem);
             }
             match members.take_list() {
-                Some(entries) => entries.list(teller),
-                None if members.is_complete() => teller.alive(),
+                Some(entries) => entries.list(updates),
+                None if members.is_complete() => updates.alive(),
                 None => {}
             }
         }
@@ -127,10 +131,11 @@ struct Link {
 }
 
 impl Link {
-    async fn open(source: &ZooKeeper, ground: &Ground) -> Result<Self, Ended> {
+    async fn open(source: &ZooKeeper, context: &SourceContext) -> Result<Self, SessionEnd> {
         let registry = &source.registry;
-        let (server, memory) = (source.server(), &*source.memory);
-        let connection = reach::connect(registry, server, Offer::None, ground, memory).await?;
+        let (server, cache) = (source.server(), &*source.cache);
+        let connection =
+            reach::connect(registry, server, AlpnProtocols::None, context, cache).await?;
         let now = Instant::now();
         let mut link = Self {
             connection,
@@ -141,8 +146,8 @@ impl Link {
         };
         let shaken = timeout(registry.connect_timeout, link.shake_hands()).await;
         shaken.unwrap_or_else(|_| {
-            memory.leave_address();
-            Err(Ended::Failed("no answer to the handshake".to_owned()))
+            cache.leave_address();
+            Err(SessionEnd::Failed("no answer to the handshake".to_owned()))
         })?;
         if let (Some(user), Some(password)) = (&registry.username, &registry.password) {
             let credentials = format!("{user}:{}", password.reveal());
@@ -151,15 +156,15 @@ impl Link {
         Ok(link)
     }
 
-    async fn shake_hands(&mut self) -> Result<(), Ended> {
+    async fn shake_hands(&mut self) -> Result<(), SessionEnd> {
         let timeout_ms = i32::try_from(self.session_timeout.as_millis()).unwrap_or(i32::MAX);
         self.send(&Request::Connect { timeout_ms }.encoded(0)).await?;
-        let agreed = jute::Session::read(&self.next().await?).map_err(Ended::Failed)?;
+        let agreed = jute::Session::read(&self.next().await?).map_err(SessionEnd::Failed)?;
         self.session_timeout = Duration::from_millis(agreed.timeout_ms.into());
         Ok(())
     }
 
-    async fn send(&mut self, bytes: &[u8]) -> Result<(), Ended> {
+    async fn send(&mut self, bytes: &[u8]) -> Result<(), SessionEnd> {
         if bytes.is_empty() {
             return Ok(());
         }
@@ -167,13 +172,13 @@ impl Link {
         self.sent_at = Instant::now();
         match sent {
             Ok(Ok(())) => Ok(()),
-            Ok(Err(error)) => Err(Ended::Failed(format!("sending: {}", error.kind()))),
+            Ok(Err(error)) => Err(SessionEnd::Failed(format!("sending: {}", error.kind()))),
             Err(_) => Err(self.silence()),
         }
     }
 
     /// The next message; a ping goes out whenever nothing else did.
-    async fn next(&mut self) -> Result<Bytes, Ended> {
+    async fn next(&mut self) -> Result<Bytes, SessionEnd> {
         loop {
             if let Some(message) = self.come()? {
                 return Ok(message);
@@ -183,11 +188,11 @@ impl Link {
             let read = stream::read(&mut self.connection, &mut self.received);
             match timeout_at(ping_at.min(dead_at), read).await {
                 Ok(Ok(0)) => {
-                    return Err(Ended::Failed("the server closed the connection".to_owned()));
+                    return Err(SessionEnd::Failed("the server closed the connection".to_owned()));
                 }
                 Ok(Ok(_)) => self.heard_at = Instant::now(),
                 Ok(Err(error)) => {
-                    return Err(Ended::Failed(format!("receiving: {}", error.kind())));
+                    return Err(SessionEnd::Failed(format!("receiving: {}", error.kind())));
                 }
                 Err(_) if Instant::now() >= dead_at => return Err(self.silence()),
                 Err(_) => self.send(&Request::Ping.encoded(0)).await?,
@@ -196,12 +201,12 @@ impl Link {
     }
 
     /// A message that has come already.
-    fn come(&mut self) -> Result<Option<Bytes>, Ended> {
-        jute::message(&mut self.received).map_err(Ended::Failed)
+    fn come(&mut self) -> Result<Option<Bytes>, SessionEnd> {
+        jute::message(&mut self.received).map_err(SessionEnd::Failed)
     }
 
-    fn silence(&self) -> Ended {
+    fn silence(&self) -> SessionEnd {
         let silence = self.session_timeout / 3 * 2;
-        Ended::Failed(format!("the server was silent for {} ms", silence.as_millis()))
+        SessionEnd::Failed(format!("the server was silent for {} ms", silence.as_millis()))
     }
 }

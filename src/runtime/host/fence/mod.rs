@@ -16,6 +16,6 @@ fn give_up_here() {
     signal::block_all_here();
     let _defect = panics::caught(|| {
         callback::leave_for_good();
-        lost::give_up();
+        lost::run_cleanups();
     });
 }

@@ -6,10 +6,10 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 
 use super::balancer::Balancer;
-use crate::discovery::{Asked, Callbacks, Supply, Taker, Watch, asked};
+use crate::discovery::{Callbacks, CustomProvider, Subscriber, Supply, Watch, custom};
 use crate::error::{Error, ErrorKind};
-use crate::runtime::host::lost::{self, Covered};
-use crate::runtime::host::wishes;
+use crate::runtime::host::caller_jobs;
+use crate::runtime::host::lost::{self, ThreadCleanup};
 use crate::runtime::{clock, io_thread};
 
 /// How a balancer's list is known.
@@ -29,11 +29,11 @@ pub enum ListState {
 
 /// Runs a question to the host as a part of the client that wants it, so that the client's close waits for it; not at all
 /// where the client is closed.
-pub(crate) type Around = Box<dyn FnOnce(&mut dyn FnMut()) + Send>;
+pub(crate) type HostCallScope = Box<dyn FnOnce(&mut dyn FnMut()) + Send>;
 
-/// The work that wants the list.
+/// What asks for the list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Wanted {
+pub(crate) enum RequestedBy {
     /// A library call that the host makes itself, and that waits for its end.
     Blocking,
     /// One that returns at once.
@@ -48,30 +48,30 @@ impl Balancer {
     ///
     /// # Errors
     /// The function failed and no list is known, or no thread could be had.
-    pub(crate) fn prepare_for(self: &Arc<Self>, wanted: Wanted) -> Result<(), Error> {
+    pub(crate) fn prepare_for(self: &Arc<Self>, by: RequestedBy) -> Result<(), Error> {
         if self.updates_done() > 0 {
             return Ok(());
         }
         match &self.supply {
             Supply::Watched(_) => self.join(),
-            Supply::Asked(asked) if may_ask_here(asked.callbacks, wanted) => {
+            Supply::Custom(custom) if may_ask_here(custom.callbacks, by) => {
                 // Another thread's question answers this one too; its attempt waits for that within its limit.
                 self.try_update_since(0).unwrap_or(Ok(()))
             }
-            Supply::Asked(_) => Ok(()),
+            Supply::Custom(_) => Ok(()),
         }
     }
 
     /// Begins to be told by the provider's watch, and takes the list that is there.
     pub(crate) fn join(self: &Arc<Self>) -> Result<(), Error> {
         let Supply::Watched(watch) = &self.supply else { return Ok(()) };
-        let itself: Weak<dyn Taker> = Arc::<Self>::downgrade(self);
-        let joined = self.live().joined.get_or_try_init(|| watch.join(itself));
+        let itself: Weak<dyn Subscriber> = Arc::<Self>::downgrade(self);
+        let joined = self.live().joined.get_or_try_init(|| watch.subscribe(itself));
         joined.map_err(|error| {
             let message = format!("provider: no thread could be made: {error}");
             Error::new(ErrorKind::Overloaded, message)
         })?;
-        self.look();
+        self.on_update();
         Ok(())
     }
 
@@ -80,46 +80,46 @@ impl Balancer {
     pub(crate) fn request_update(
         self: &Arc<Self>,
         seen: u64,
-        around: Around,
+        scope: HostCallScope,
     ) -> Result<bool, Error> {
         match &self.supply {
             Supply::Watched(watch) => {
                 self.join()?;
-                Ok(watch.nudge(clock::now()))
+                Ok(watch.request_refresh(clock::now()))
             }
-            Supply::Asked(Asked { callbacks: Callbacks::Caller, .. }) => {
-                self.wish(seen, around);
+            Supply::Custom(CustomProvider { callbacks: Callbacks::Caller, .. }) => {
+                self.ask_on_caller(seen, scope);
                 Ok(true)
             }
-            Supply::Asked(_) => self.ask_on_thread(seen, around).map(|()| true),
+            Supply::Custom(_) => self.ask_on_thread(seen, scope).map(|()| true),
         }
     }
 
     /// Has the next library call of the host's ask: see [`Callbacks::Caller`].
-    fn wish(self: &Arc<Self>, seen: u64, around: Around) {
+    fn ask_on_caller(self: &Arc<Self>, seen: u64, scope: HostCallScope) {
         let itself = Arc::downgrade(self);
-        wishes::make(itself.as_ptr().addr(), move || {
+        caller_jobs::submit(itself.as_ptr().addr(), move || {
             if let Some(balancer) = itself.upgrade() {
-                // The balancer tells of a provider that fails; where another thread is at it, that answers the wish.
-                around(&mut || drop(balancer.try_update_since(seen)));
+                // The balancer tells of a provider that fails; where another thread is at it, that one's answer counts.
+                scope(&mut || drop(balancer.try_update_since(seen)));
             }
         });
     }
 
-    fn ask_on_thread(self: &Arc<Self>, seen: u64, around: Around) -> Result<(), Error> {
+    fn ask_on_thread(self: &Arc<Self>, seen: u64, scope: HostCallScope) -> Result<(), Error> {
         let live = self.live();
         if live.list.is_asked.swap(true, Ordering::AcqRel) {
             return Ok(());
         }
-        let asking = Arc::new(Asking(Arc::clone(self)));
+        let call = Arc::new(ProviderCall(Arc::clone(self)));
         let job = move || {
-            let covered = lost::cover(Arc::clone(&asking) as Arc<dyn Covered>);
+            let cleanup = lost::push_cleanup(Arc::clone(&call) as Arc<dyn ThreadCleanup>);
             // The balancer tells of a provider that fails.
-            around(&mut || drop(asking.0.update_since(seen)));
-            drop(covered);
-            asking.end();
+            scope(&mut || drop(call.0.update_since(seen)));
+            drop(cleanup);
+            call.end();
         };
-        asked::on_thread(job).map_err(|error| {
+        custom::spawn_blocking(job).map_err(|error| {
             live.list.is_asked.store(false, Ordering::Release);
             Error::new(ErrorKind::Overloaded, format!("provider: no thread could be made: {error}"))
         })
@@ -179,10 +179,11 @@ impl Balancer {
     pub fn list_state(&self) -> ListState {
         let problem = self.problem();
         let state = self.watch().map(|watch| watch.state());
-        let (is_stale, is_kept) = state.map_or((false, false), |it| (it.is_stale, it.is_kept));
+        let (is_stale, is_from_snapshot) =
+            state.map_or((false, false), |it| (it.is_stale, it.is_from_snapshot));
         match (self.updates_done() > 0, problem) {
             (_, _) if is_stale => ListState::Stale,
-            (true, None) if !is_kept => ListState::Current,
+            (true, None) if !is_from_snapshot => ListState::Current,
             (true, _) => ListState::Last,
             (false, Some((_, true))) => ListState::Refused,
             (false, _) => ListState::None,
@@ -205,7 +206,7 @@ impl Balancer {
     fn watch(&self) -> Option<&Watch> {
         match &self.supply {
             Supply::Watched(watch) => Some(watch),
-            Supply::Asked(_) => None,
+            Supply::Custom(_) => None,
         }
     }
 
@@ -213,25 +214,25 @@ impl Balancer {
     pub(crate) fn may_ask_here(&self) -> bool {
         match &self.supply {
             Supply::Watched(_) => false,
-            Supply::Asked(asked) => may_ask_here(asked.callbacks, Wanted::Attempt),
+            Supply::Custom(custom) => may_ask_here(custom.callbacks, RequestedBy::Attempt),
         }
     }
 }
 
-fn may_ask_here(callbacks: Callbacks, wanted: Wanted) -> bool {
-    match (callbacks, wanted) {
-        (Callbacks::Thread, _) | (Callbacks::Any, Wanted::Started) => false,
-        (Callbacks::Any, Wanted::Blocking) => true,
-        (Callbacks::Caller, Wanted::Blocking | Wanted::Started) => true,
+fn may_ask_here(callbacks: Callbacks, by: RequestedBy) -> bool {
+    match (callbacks, by) {
+        (Callbacks::Thread, _) | (Callbacks::Any, RequestedBy::Started) => false,
+        (Callbacks::Any, RequestedBy::Blocking) => true,
+        (Callbacks::Caller, RequestedBy::Blocking | RequestedBy::Started) => true,
         // A shard is driven by its caller.
-        (Callbacks::Any | Callbacks::Caller, Wanted::Attempt) => !io_thread::is_here(),
+        (Callbacks::Any | Callbacks::Caller, RequestedBy::Attempt) => !io_thread::is_here(),
     }
 }
 
-/// A question that is under way on a thread of its own.
-struct Asking(Arc<Balancer>);
+/// A call of the host's function, under way on a thread of its own.
+struct ProviderCall(Arc<Balancer>);
 
-impl Asking {
+impl ProviderCall {
     fn end(&self) {
         let list = &self.0.live().list;
         list.is_asked.store(false, Ordering::Release);
@@ -239,22 +240,22 @@ impl Asking {
     }
 }
 
-impl Covered for Asking {
+impl ThreadCleanup for ProviderCall {
     fn thread_is_lost(&self) {
         self.0.live().list.note_failure("the host ended the thread that asked it");
         self.end();
     }
 }
 
-impl Taker for Balancer {
-    fn look(&self) {
+impl Subscriber for Balancer {
+    fn on_update(&self) {
         let Supply::Watched(watch) = &self.supply else { return };
         loop {
-            let news = watch.news();
+            let changes = watch.change_count();
             // The thread that has the turn looks once more when it is over.
             let Some(turn) = self.live().list.try_turn() else { return };
             self.take(watch, turn);
-            if watch.news() == news && watch.version() == self.live().list.taken() {
+            if watch.change_count() == changes && watch.version() == self.live().list.taken() {
                 return;
             }
         }

@@ -5,7 +5,7 @@
 /// What is quoted of the host's text may hold ends of lines, behind which another fault would seem to stand, and a value
 /// that is refused may be a file that was taken for one. What is said of it stands at its ends.
 #[must_use]
-pub fn line(text: impl Into<String>) -> String {
+pub fn single_line(text: impl Into<String>) -> String {
     let text = text.into();
     let text = match text.contains(char::is_control) {
         true => text.replace(char::is_control, "\u{fffd}"),
@@ -31,19 +31,19 @@ mod tests {
 
     #[test]
     fn a_text_is_one_line() {
-        assert_eq!(line("a\r\nb\tc\u{85}\0"), "a\u{fffd}\u{fffd}b\u{fffd}c\u{fffd}\u{fffd}");
-        assert_eq!(line("\u{e9} b"), "\u{e9} b");
+        assert_eq!(single_line("a\r\nb\tc\u{85}\0"), "a\u{fffd}\u{fffd}b\u{fffd}c\u{fffd}\u{fffd}");
+        assert_eq!(single_line("\u{e9} b"), "\u{e9} b");
     }
 
     #[test]
     fn a_long_text_keeps_its_ends() {
         let most = "x".repeat(MOST);
-        assert_eq!(line(most.as_str()), most);
+        assert_eq!(single_line(most.as_str()), most);
         for one in ["x", "\u{e9}", "\u{20ac}", "\u{1f600}"] {
             let long = format!("value: {} is no size", one.repeat(100_000));
-            let line = line(long);
-            assert!(line.len() <= MOST, "{}", line.len());
-            assert!(line.starts_with("value: ") && line.ends_with(" is no size"));
+            let shown = single_line(long);
+            assert!(shown.len() <= MOST, "{}", shown.len());
+            assert!(shown.starts_with("value: ") && shown.ends_with(" is no size"));
         }
     }
 }

@@ -10,14 +10,14 @@ const BETWEEN: Duration = Duration::from_secs(1);
 
 /// What observers know of one circuit.
 #[derive(Debug, Default)]
-pub(crate) struct CircuitNews {
+pub(crate) struct CircuitEventFilter {
     /// When they were told last that it opened.
     told: Option<Instant>,
     /// It opened since they were told that it closed.
     is_untold: bool,
 }
 
-impl CircuitNews {
+impl CircuitEventFilter {
     /// Whether a change by an attempt is told: that answers opened the circuit once a second at most, and that it closed after
     /// that.
     pub(crate) fn is_told(&mut self, change: Transition, by: OpenedBy, now: Instant) -> bool {
@@ -48,10 +48,11 @@ mod tests {
     fn that_answers_open_it_is_told_once_a_second_and_that_it_closes_after_that() {
         use OpenedBy::{Answers, Hang};
         let begun = Instant::now();
-        let mut news = CircuitNews::default();
+        let mut event_filter = CircuitEventFilter::default();
         let opened = Transition::Opened { retry_at: begun };
-        let mut told =
-            |at: u64, change, by| news.is_told(change, by, begun + Duration::from_millis(at));
+        let mut told = |at: u64, change, by| {
+            event_filter.is_told(change, by, begun + Duration::from_millis(at))
+        };
         assert!(told(0, opened, Answers) && told(100, Transition::Closed, Answers));
         assert!(!told(150, opened, Answers) && !told(200, Transition::Closed, Answers));
         assert!(!told(250, opened, Answers));

@@ -29,14 +29,14 @@ pub enum Produced {
     Data(usize),
     /// There are no more.
     End,
-    /// Nothing yet; [`Source::resume`] says when to ask again.
+    /// Nothing yet; [`BodySource::resume`] says when to ask again.
     NotReady,
     /// There will be none, and the body is not complete.
     Failed,
 }
 
 /// A body that is drawn piece by piece.
-pub struct Source {
+pub struct BodySource {
     produce: Box<dyn Produce>,
     length: Option<u64>,
     state: Mutex<State>,
@@ -57,7 +57,7 @@ struct State {
     fault: Option<&'static str>,
 }
 
-impl Source {
+impl BodySource {
     /// A body of `length` bytes, or of as many as come.
     #[must_use]
     pub fn new(produce: Box<dyn Produce>, length: Option<u64>) -> Self {
@@ -100,16 +100,16 @@ impl Source {
     }
 }
 
-impl fmt::Debug for Source {
+impl fmt::Debug for BodySource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Source").field("length", &self.length).finish_non_exhaustive()
+        f.debug_struct("BodySource").field("length", &self.length).finish_non_exhaustive()
     }
 }
 
 /// One call's hold on a source. Dropping it ends what its attempts draw.
 #[derive(Debug)]
 pub struct BodyReader {
-    source: Arc<Source>,
+    source: Arc<BodySource>,
 }
 
 impl BodyReader {
@@ -135,7 +135,7 @@ impl BodyReader {
     ///
     /// # Errors
     /// It cannot be rewound, or it failed in an earlier attempt.
-    pub fn reader(&self) -> Result<AttemptBody, SourceFailure> {
+    pub fn reader(&self) -> Result<AttemptBody, BodySourceFailure> {
         let source = &self.source;
         let mut state = source.lock();
         state.turn += 1;
@@ -144,7 +144,7 @@ impl BodyReader {
         drop(state);
         // What failed once may say next that it has ended, and half a body would pass for a whole one.
         if let Some(fault) = fault {
-            return Err(SourceFailure(fault));
+            return Err(BodySourceFailure(fault));
         }
         // Without the lock: the host may call back.
         if touched && !(source.produce.can_rewind() && source.produce.rewind()) {
@@ -165,21 +165,21 @@ impl Drop for BodyReader {
     }
 }
 
-impl Source {
-    fn fail(&self, fault: &'static str) -> SourceFailure {
+impl BodySource {
+    fn fail(&self, fault: &'static str) -> BodySourceFailure {
         let mut state = self.lock();
         state.fault.get_or_insert(fault);
         // Nor does a further call begin where it broke off.
         state.touched = true;
         drop(state);
-        SourceFailure(fault)
+        BodySourceFailure(fault)
     }
 }
 
 /// One attempt's way through the body.
 #[derive(Debug)]
 pub struct AttemptBody {
-    source: Arc<Source>,
+    source: Arc<BodySource>,
     turn: u64,
     /// What is missing from the stated length.
     left: Option<u64>,
@@ -207,7 +207,7 @@ impl AttemptBody {
         &mut self,
         cx: &mut Context<'_>,
         room: usize,
-    ) -> Poll<Option<Result<Vec<u8>, SourceFailure>>> {
+    ) -> Poll<Option<Result<Vec<u8>, BodySourceFailure>>> {
         if self.is_complete() {
             return Poll::Ready(None);
         }
@@ -219,7 +219,7 @@ impl AttemptBody {
             ReadTurn::Own => {}
             ReadTurn::Waiting => return Poll::Pending,
             ReadTurn::Over => {
-                return Poll::Ready(Some(Err(SourceFailure(
+                return Poll::Ready(Some(Err(BodySourceFailure(
                     "body source is drawn by another attempt",
                 ))));
             }
@@ -255,7 +255,7 @@ impl AttemptBody {
         }
     }
 
-    fn fail<T>(&self, fault: &'static str) -> Poll<Option<Result<T, SourceFailure>>> {
+    fn fail<T>(&self, fault: &'static str) -> Poll<Option<Result<T, BodySourceFailure>>> {
         Poll::Ready(Some(Err(self.source.fail(fault))))
     }
 
@@ -296,15 +296,15 @@ enum ReadTurn {
 
 /// Why a body cannot be sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SourceFailure(&'static str);
+pub struct BodySourceFailure(&'static str);
 
-impl fmt::Display for SourceFailure {
+impl fmt::Display for BodySourceFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.0)
     }
 }
 
-impl std::error::Error for SourceFailure {}
+impl std::error::Error for BodySourceFailure {}
 
 #[cfg(test)]
 mod tests {
@@ -340,21 +340,21 @@ mod tests {
         }
     }
 
-    fn source(answers: &[Produced], length: Option<u64>, rewinds: bool) -> Arc<Source> {
+    fn source(answers: &[Produced], length: Option<u64>, rewinds: bool) -> Arc<BodySource> {
         let answers = Mutex::new(answers.iter().copied().collect());
         let rewinds = rewinds.then(Arc::default);
-        Arc::new(Source::new(Box::new(Script { answers, rewinds }), length))
+        Arc::new(BodySource::new(Box::new(Script { answers, rewinds }), length))
     }
 
     /// Polls it where it need not give way first.
-    fn poll(reader: &mut AttemptBody) -> Poll<Option<Result<Vec<u8>, SourceFailure>>> {
+    fn poll(reader: &mut AttemptBody) -> Poll<Option<Result<Vec<u8>, BodySourceFailure>>> {
         let mut cx = Context::from_waker(Waker::noop());
         let must_wait = reader.gives_way && !reader.is_complete();
         assert!(!must_wait || reader.poll_piece(&mut cx, 8).is_pending());
         reader.poll_piece(&mut cx, 8)
     }
 
-    fn is_fault(polled: &Poll<Option<Result<Vec<u8>, SourceFailure>>>) -> bool {
+    fn is_fault(polled: &Poll<Option<Result<Vec<u8>, BodySourceFailure>>>) -> bool {
         matches!(polled, Poll::Ready(Some(Err(_))))
     }
 
@@ -448,7 +448,7 @@ mod tests {
         assert!(reader.poll_piece(&mut cx, 8).is_ready());
 
         /// Resumes from inside, as a host on another thread may at that moment.
-        struct Hasty(Mutex<Option<Arc<Source>>>);
+        struct Hasty(Mutex<Option<Arc<BodySource>>>);
         impl Produce for Hasty {
             fn produce(&self, _: &mut [u8]) -> Produced {
                 self.0.lock().unwrap().as_ref().unwrap().resume();
@@ -474,7 +474,7 @@ mod tests {
                 false
             }
         }
-        let source = Arc::new(Source::new(Box::new(Shared(Arc::clone(&hasty))), None));
+        let source = Arc::new(BodySource::new(Box::new(Shared(Arc::clone(&hasty))), None));
         *hasty.0.lock().unwrap() = Some(Arc::clone(&source));
         let draw = source.hold().unwrap();
         assert!(draw.reader().unwrap().poll_piece(&mut cx, 8).is_pending());

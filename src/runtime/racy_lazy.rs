@@ -8,22 +8,22 @@ use std::ops::Deref;
 
 use once_cell::race::OnceBox;
 
-/// The value, by what makes it.
+/// The value, and the function that makes it at its first use.
 #[derive(Debug)]
-pub struct Made<T> {
+pub struct RacyLazy<T> {
     value: OnceBox<T>,
     make: fn() -> T,
 }
 
-impl<T> Made<T> {
+impl<T> RacyLazy<T> {
     /// What `make` makes at the first use, and perhaps more than once where several threads are first.
     #[must_use]
-    pub const fn by(make: fn() -> T) -> Self {
+    pub const fn new(make: fn() -> T) -> Self {
         Self { value: OnceBox::new(), make }
     }
 }
 
-impl<T> Deref for Made<T> {
+impl<T> Deref for RacyLazy<T> {
     type Target = T;
 
     fn deref(&self) -> &T {
@@ -37,7 +37,7 @@ mod tests {
 
     #[test]
     fn all_threads_have_the_value_that_was_kept() {
-        static MADE: Made<Vec<u8>> = Made::by(|| vec![7]);
+        static MADE: RacyLazy<Vec<u8>> = RacyLazy::new(|| vec![7]);
         let places: Vec<_> = std::thread::scope(|scope| {
             let looks: Vec<_> = (0..8).map(|_| scope.spawn(|| MADE.as_ptr().addr())).collect();
             looks.into_iter().map(|look| look.join().unwrap()).collect()

@@ -16,15 +16,15 @@ use rustls::{
     CertificateError, DigitallySignedStruct, Error, OtherError, RootCertStore, SignatureScheme,
 };
 
-/// Trusts roots, and single certificates.
+/// Verifies a server's certificate: by a chain to a root, or as one that was added itself.
 #[derive(Debug)]
-pub(super) struct Trust {
+pub(super) struct CertVerifier {
     roots: Arc<WebPkiServerVerifier>,
     /// Accepted where a server's is the same.
     single: Vec<CertificateDer<'static>>,
 }
 
-impl Trust {
+impl CertVerifier {
     /// # Errors
     /// There are no roots.
     pub(super) fn new(
@@ -38,7 +38,7 @@ impl Trust {
     }
 }
 
-impl ServerCertVerifier for Trust {
+impl ServerCertVerifier for CertVerifier {
     fn verify_server_cert(
         &self,
         end_entity: &CertificateDer<'_>,
@@ -161,19 +161,23 @@ mod tests {
         params.self_signed(&KeyPair::generate().unwrap()).unwrap().der().clone()
     }
 
-    fn trust(certificates: &[&CertificateDer<'static>]) -> Trust {
+    fn verifier(certificates: &[&CertificateDer<'static>]) -> CertVerifier {
         let mut roots = RootCertStore::empty();
         for certificate in certificates {
             roots.add((*certificate).clone()).unwrap();
         }
         let single = certificates.iter().map(|certificate| (*certificate).clone()).collect();
-        Trust::new(Arc::new(roots), single, Arc::new(ring::default_provider())).unwrap()
+        CertVerifier::new(Arc::new(roots), single, Arc::new(ring::default_provider())).unwrap()
     }
 
-    fn verify(trust: &Trust, certificate: &CertificateDer<'_>, name: &str) -> Result<(), Error> {
+    fn verify(
+        verifier: &CertVerifier,
+        certificate: &CertificateDer<'_>,
+        name: &str,
+    ) -> Result<(), Error> {
         let name = ServerName::try_from(name.to_owned()).unwrap();
         let now = UnixTime::since_unix_epoch(Duration::from_secs(1_800_000_000));
-        trust.verify_server_cert(certificate, &[], &name, &[], now).map(drop)
+        verifier.verify_server_cert(certificate, &[], &name, &[], now).map(drop)
     }
 
     #[test]
@@ -185,14 +189,14 @@ mod tests {
                 SanType::IpAddress([127, 0, 0, 1].into()),
             ];
         });
-        let trust = trust(&[&by_common_name, &by_alternative]);
+        let verifier = verifier(&[&by_common_name, &by_alternative]);
         for (certificate, name) in [
             (&by_common_name, "db_1.test"),
             (&by_common_name, "DB_1.test"),
             (&by_alternative, "a.test"),
             (&by_alternative, "127.0.0.1"),
         ] {
-            assert!(verify(&trust, certificate, name).is_ok(), "{name}");
+            assert!(verify(&verifier, certificate, name).is_ok(), "{name}");
         }
         for (certificate, name) in [
             (&by_common_name, "x.test"),
@@ -201,7 +205,7 @@ mod tests {
             (&by_alternative, "b.test"),
             (&by_alternative, "127.0.0.2"),
         ] {
-            assert!(verify(&trust, certificate, name).is_err(), "{name}");
+            assert!(verify(&verifier, certificate, name).is_err(), "{name}");
         }
     }
 
@@ -209,8 +213,8 @@ mod tests {
     fn its_dates_are_checked() {
         let old = certificate("a.test", |params| params.not_after = date_time_ymd(2020, 1, 1));
         let new = certificate("a.test", |params| params.not_before = date_time_ymd(2090, 1, 1));
-        let trust = trust(&[&old, &new]);
-        let fault = |certificate| verify(&trust, certificate, "a.test").unwrap_err();
+        let verifier = verifier(&[&old, &new]);
+        let fault = |certificate| verify(&verifier, certificate, "a.test").unwrap_err();
         assert!(matches!(
             fault(&old),
             Error::InvalidCertificate(CertificateError::ExpiredContext { .. })
@@ -224,9 +228,10 @@ mod tests {
     #[test]
     fn another_certificate_of_the_same_name_is_not_accepted() {
         let (added, other) = (certificate("a.test", |_| {}), certificate("a.test", |_| {}));
-        let trust = trust(&[&added]);
-        assert!(verify(&trust, &added, "a.test").is_ok());
-        let Error::InvalidCertificate(fault) = verify(&trust, &other, "a.test").unwrap_err() else {
+        let verifier = verifier(&[&added]);
+        assert!(verify(&verifier, &added, "a.test").is_ok());
+        let Error::InvalidCertificate(fault) = verify(&verifier, &other, "a.test").unwrap_err()
+        else {
             panic!("a fault of the certificate");
         };
         assert!(is_of_authority(&fault), "{fault:?}");

@@ -8,9 +8,9 @@
 
 use std::time::{Duration, Instant};
 
-/// What a server that was asked has said so far.
+/// How far a query to one server has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Said {
+pub(super) enum QueryState {
     /// Nothing yet.
     Silent,
     /// That there is no such record.
@@ -19,18 +19,18 @@ pub(super) enum Said {
     Failed,
 }
 
-/// A question to one server.
+/// A query to one server.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Asked {
+pub(super) struct ServerQuery {
     pub(super) at: Instant,
     /// How many questions it had left open by then since its last answer.
     pub(super) left_open: u32,
-    pub(super) said: Said,
+    pub(super) state: QueryState,
 }
 
 /// What is done next.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Turn {
+pub(super) enum NextStep {
     /// The next server is asked.
     Ask,
     /// It counts what the server at this place has denied.
@@ -42,22 +42,22 @@ pub(super) enum Turn {
 }
 
 /// What is done at `now`, where the first ones of `count` servers were `asked` and none of them knows the name.
-pub(super) fn turn(asked: &[Asked], count: usize, now: Instant) -> Turn {
-    let denied = asked.iter().position(|it| it.said == Said::Denied);
+pub(super) fn next_step(asked: &[ServerQuery], count: usize, now: Instant) -> NextStep {
+    let denied = asked.iter().position(|it| it.state == QueryState::Denied);
     let patience = if denied.is_some() { BEFORE_DENIAL } else { BEFORE_NEXT };
     let before = &asked[..denied.unwrap_or(asked.len())];
-    let silent = || before.iter().filter(|it| it.said == Said::Silent);
+    let silent = || before.iter().filter(|it| it.state == QueryState::Silent);
     let until = silent().map(|it| it.awaited_for(patience)).max().filter(|until| now < *until);
     match (denied, until) {
-        (_, Some(until)) => Turn::Wait(Some(until)),
-        (Some(place), None) => Turn::Believe(place),
-        (None, None) if asked.len() < count => Turn::Ask,
-        (None, None) if silent().next().is_some() => Turn::Wait(None),
-        (None, None) => Turn::GiveUp,
+        (_, Some(until)) => NextStep::Wait(Some(until)),
+        (Some(place), None) => NextStep::Believe(place),
+        (None, None) if asked.len() < count => NextStep::Ask,
+        (None, None) if silent().next().is_some() => NextStep::Wait(None),
+        (None, None) => NextStep::GiveUp,
     }
 }
 
-impl Asked {
+impl ServerQuery {
     fn awaited_for(&self, patience: Duration) -> Instant {
         self.at + patience / 1_u32.checked_shl(self.left_open).unwrap_or(u32::MAX)
     }
@@ -74,47 +74,53 @@ pub(super) const BEFORE_DENIAL: Duration = Duration::from_secs(1);
 mod tests {
     use super::*;
 
-    fn asked(at: Instant, said: Said) -> Asked {
-        Asked { at, left_open: 0, said }
+    fn asked(at: Instant, state: QueryState) -> ServerQuery {
+        ServerQuery { at, left_open: 0, state }
     }
 
     #[test]
     fn the_next_server_is_asked_once_those_before_it_fail_or_were_awaited_for_a_moment() {
         let start = Instant::now();
-        assert_eq!(turn(&[], 2, start), Turn::Ask);
-        let silent = [asked(start, Said::Silent)];
-        assert_eq!(turn(&silent, 2, start), Turn::Wait(Some(start + BEFORE_NEXT)));
-        assert_eq!(turn(&silent, 2, start + BEFORE_NEXT), Turn::Ask);
-        assert_eq!(turn(&silent, 1, start + BEFORE_NEXT), Turn::Wait(None));
-        let failed = [asked(start, Said::Failed)];
-        assert_eq!(turn(&failed, 2, start), Turn::Ask);
-        assert_eq!(turn(&failed, 1, start), Turn::GiveUp);
+        assert_eq!(next_step(&[], 2, start), NextStep::Ask);
+        let silent = [asked(start, QueryState::Silent)];
+        assert_eq!(next_step(&silent, 2, start), NextStep::Wait(Some(start + BEFORE_NEXT)));
+        assert_eq!(next_step(&silent, 2, start + BEFORE_NEXT), NextStep::Ask);
+        assert_eq!(next_step(&silent, 1, start + BEFORE_NEXT), NextStep::Wait(None));
+        let failed = [asked(start, QueryState::Failed)];
+        assert_eq!(next_step(&failed, 2, start), NextStep::Ask);
+        assert_eq!(next_step(&failed, 1, start), NextStep::GiveUp);
     }
 
     #[test]
     fn a_denial_counts_once_no_earlier_server_can_be_expected_to_know_better() {
         let (start, later) = (Instant::now(), Duration::from_millis(300));
-        let denied = asked(start + later, Said::Denied);
+        let denied = asked(start + later, QueryState::Denied);
         let now = start + later;
-        assert_eq!(turn(&[asked(start, Said::Denied)], 2, start), Turn::Believe(0));
-        assert_eq!(turn(&[asked(start, Said::Failed), denied], 2, now), Turn::Believe(1));
-        let silent = [asked(start, Said::Silent), denied];
-        assert_eq!(turn(&silent, 2, now), Turn::Wait(Some(start + BEFORE_DENIAL)));
-        assert_eq!(turn(&silent, 2, start + BEFORE_DENIAL), Turn::Believe(1));
-        let earlier = [asked(start, Said::Denied), asked(start, Said::Silent)];
-        assert_eq!(turn(&earlier, 3, start), Turn::Believe(0));
+        assert_eq!(next_step(&[asked(start, QueryState::Denied)], 2, start), NextStep::Believe(0));
+        assert_eq!(
+            next_step(&[asked(start, QueryState::Failed), denied], 2, now),
+            NextStep::Believe(1)
+        );
+        let silent = [asked(start, QueryState::Silent), denied];
+        assert_eq!(next_step(&silent, 2, now), NextStep::Wait(Some(start + BEFORE_DENIAL)));
+        assert_eq!(next_step(&silent, 2, start + BEFORE_DENIAL), NextStep::Believe(1));
+        let earlier = [asked(start, QueryState::Denied), asked(start, QueryState::Silent)];
+        assert_eq!(next_step(&earlier, 3, start), NextStep::Believe(0));
     }
 
     #[test]
     fn a_server_that_leaves_questions_open_is_awaited_half_as_long_with_each_of_them() {
         let start = Instant::now();
         for (left_open, wait) in [(1, BEFORE_NEXT / 2), (3, BEFORE_NEXT / 8)] {
-            let silent = [Asked { at: start, left_open, said: Said::Silent }];
-            assert_eq!(turn(&silent, 2, start), Turn::Wait(Some(start + wait)));
+            let silent = [ServerQuery { at: start, left_open, state: QueryState::Silent }];
+            assert_eq!(next_step(&silent, 2, start), NextStep::Wait(Some(start + wait)));
         }
-        let mute = Asked { at: start, left_open: 1000, said: Said::Silent };
+        let mute = ServerQuery { at: start, left_open: 1000, state: QueryState::Silent };
         let soon = start + Duration::from_nanos(1);
-        assert_eq!(turn(&[mute], 2, soon), Turn::Ask);
-        assert_eq!(turn(&[mute, asked(start, Said::Denied)], 2, soon), Turn::Believe(1));
+        assert_eq!(next_step(&[mute], 2, soon), NextStep::Ask);
+        assert_eq!(
+            next_step(&[mute, asked(start, QueryState::Denied)], 2, soon),
+            NextStep::Believe(1)
+        );
     }
 }

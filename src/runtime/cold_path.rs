@@ -6,9 +6,9 @@ use std::pin::Pin;
 /// calls make, its code or room for what lies on its stack: it is made, and polled, elsewhere.
 #[cold]
 #[inline(never)]
-pub fn rare<'a, F: Future + Send + 'a>(make: impl FnOnce() -> F) -> Rare<'a, F::Output> {
+pub fn cold_path<'a, F: Future + Send + 'a>(make: impl FnOnce() -> F) -> ColdFuture<'a, F::Output> {
     Box::pin(make())
 }
 
-/// What [`rare`] makes.
-type Rare<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+/// What [`cold_path`] makes.
+type ColdFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;

@@ -7,17 +7,17 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 
-use super::lost::Covered;
+use super::lost::ThreadCleanup;
 
 /// A piece of work, and the function that is told when it is given up.
 ///
 /// Locked while the work is polled. A thread that is lost inside a poll never unlocks it: that one piece stays as it is.
-pub(in crate::runtime) struct Carried<W, T> {
+pub(in crate::runtime) struct AbortableTask<W, T> {
     work: Mutex<Option<W>>,
     tell: T,
 }
 
-impl<W, T> Carried<W, T> {
+impl<W, T> AbortableTask<W, T> {
     pub(in crate::runtime) fn new(work: W, tell: T) -> Arc<Self> {
         Arc::new(Self { work: Mutex::new(Some(work)), tell })
     }
@@ -27,7 +27,7 @@ impl<W, T> Carried<W, T> {
     }
 }
 
-impl<W, T> Carried<W, T>
+impl<W, T> AbortableTask<W, T>
 where
     W: Future<Output = ()>,
 {
@@ -46,7 +46,7 @@ where
     }
 }
 
-impl<W: Send, T: Fn() + Send + Sync> Covered for Carried<W, T> {
+impl<W: Send, T: Fn() + Send + Sync> ThreadCleanup for AbortableTask<W, T> {
     /// Tells that the work ends here, and drops it where it is not being polled.
     fn thread_is_lost(&self) {
         (self.tell)();
@@ -72,14 +72,14 @@ mod tests {
             pending::<()>().await;
             drop(kept);
         };
-        let carried = Carried::new(work, move || {
+        let abortable = AbortableTask::new(work, move || {
             tell.fetch_add(1, Ordering::Relaxed);
         });
         let mut cx = Context::from_waker(Waker::noop());
-        assert!(carried.poll(&mut cx).is_pending());
+        assert!(abortable.poll(&mut cx).is_pending());
         assert_eq!(Arc::strong_count(&held), 2);
-        carried.thread_is_lost();
+        abortable.thread_is_lost();
         assert_eq!((Arc::strong_count(&held), told.load(Ordering::Relaxed)), (1, 1));
-        assert!(carried.poll(&mut cx).is_ready());
+        assert!(abortable.poll(&mut cx).is_ready());
     }
 }

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::balancer::{Balancer, Hold, Live};
+use super::balancer::{Balancer, Live, UsageToken};
 use super::list::{Change, Refresh};
 use super::locality_state::Rules;
 use super::pick::pick_state::PickState;
@@ -16,8 +16,8 @@ use crate::discovery::{Listing, Supply};
 use crate::endpoint::Host;
 use crate::error::Error;
 use crate::event::Event;
+use crate::runtime::callback_mutex::CallbackGuard;
 use crate::runtime::entropy;
-use crate::runtime::exclusive::Turn;
 use crate::runtime::process::PerProcess;
 
 impl Balancer {
@@ -26,7 +26,7 @@ impl Balancer {
     ///
     /// # Errors
     /// The function failed, and nothing was done; or this is inside a callback while an update is under way.
-    pub(crate) fn succeeded(
+    pub(crate) fn reconfigured(
         &self,
         supply: Option<Supply>,
         config: BalancerConfig,
@@ -44,7 +44,7 @@ impl Balancer {
         };
         drop(turn);
         let observers = Arc::clone(&self.observers);
-        let (holders, own_observers) = (Hold::default(), self.own_observers.clone());
+        let (holders, own_observers) = (UsageToken::default(), self.own_observers.clone());
         Ok(Self { supply, config, holders, observers, own_observers, live })
     }
 
@@ -53,7 +53,7 @@ impl Balancer {
         &self,
         before: &Live,
         config: &BalancerConfig,
-        known: Known,
+        known: KnownHosts,
     ) -> Result<Live, Error> {
         let rules = Rules::succeeding(&before.rules, config, Arc::clone(&self.observers));
         let mut live = Live::by(config, rules);
@@ -86,18 +86,23 @@ impl Balancer {
     }
 }
 
-/// What a supply has told already.
-struct Known {
+/// The hosts that a provider has told already.
+struct KnownHosts {
     /// None where that is nothing, or not to be believed at once.
     hosts: Option<Vec<Host>>,
     /// The number of a watch's list.
     version: u64,
 }
 
-impl Known {
+impl KnownHosts {
     /// The same, or else what `before` had listed where either of them uses a part of it: a part is drawn anew of what is
     /// listed, four times a second.
-    fn or_of(self, before: &Live, turn: &Turn<'_, Refresh>, config: &BalancerConfig) -> Self {
+    fn or_of(
+        self,
+        before: &Live,
+        turn: &CallbackGuard<'_, Refresh>,
+        config: &BalancerConfig,
+    ) -> Self {
         let hosts = self.hosts.or_else(|| {
             let listed = turn.value().listed().to_vec();
             match listed.is_empty() {
@@ -113,18 +118,18 @@ impl Known {
     }
 }
 
-fn known(supply: &Supply) -> Result<Known, Error> {
+fn known(supply: &Supply) -> Result<KnownHosts, Error> {
     match supply {
-        Supply::Asked(asked) => {
-            let hosts = asked.provider.discover().map_err(|reason| no_list(&reason))?;
-            Ok(Known { hosts: Some(hosts).filter(|hosts| !hosts.is_empty()), version: 0 })
+        Supply::Custom(custom) => {
+            let hosts = custom.provider.discover().map_err(|reason| no_list(&reason))?;
+            Ok(KnownHosts { hosts: Some(hosts).filter(|hosts| !hosts.is_empty()), version: 0 })
         }
         Supply::Watched(watch) => {
             let listing = watch.latest();
             let copied =
                 |listing: &Arc<Listing>| listing.hosts.iter().map(|it| Host::clone(it)).collect();
             let version = listing.as_ref().map_or(0, |listing| listing.version);
-            Ok(Known { hosts: listing.as_ref().map(copied), version })
+            Ok(KnownHosts { hosts: listing.as_ref().map(copied), version })
         }
     }
 }

@@ -11,7 +11,7 @@ use crate::transport::content::{Content, Flow};
 
 /// An answer whose body is read piece by piece. Its connection is kept when it drops after its end: that is done, and
 /// counted, by the thread that carries the exchange, whichever thread has read.
-pub(super) struct Underway {
+pub(super) struct BodyFlow {
     content: Content<AnswerBody>,
     connection: Option<Box<Connection>>,
     open: bool,
@@ -19,10 +19,11 @@ pub(super) struct Underway {
     /// What the connection reads or sends is told to the host, or asked of it.
     calls_host: bool,
     /// Keeps the connection for the next exchange.
-    keep: Option<Keep>,
+    keep: Option<ReturnToPool>,
 }
 
-pub(super) type Keep = Box<dyn FnOnce(Box<Connection>) + Send>;
+/// Gives the connection back to its pool, once its body was read to the end.
+pub(super) type ReturnToPool = Box<dyn FnOnce(Box<Connection>) + Send>;
 
 /// How a body came to its end.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -31,19 +32,19 @@ enum End {
     Broken,
 }
 
-impl Underway {
+impl BodyFlow {
     pub(super) fn new(
         content: Content<AnswerBody>,
         connection: Box<Connection>,
         calls_host: bool,
-        keep: Keep,
+        keep: ReturnToPool,
     ) -> Self {
         let (connection, keep) = (Some(connection), Some(keep));
         Self { content, connection, open: true, end: None, calls_host, keep }
     }
 }
 
-impl Flow for Underway {
+impl Flow for BodyFlow {
     fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Failure>>> {
         let (None, Some(connection)) = (self.end, &mut self.connection) else {
             return Poll::Ready(None);
@@ -71,7 +72,7 @@ impl Flow for Underway {
     }
 }
 
-impl Drop for Underway {
+impl Drop for BodyFlow {
     fn drop(&mut self) {
         if let (Some(connection), Some(keep)) = (self.connection.take(), self.keep.take())
             && self.end == Some(End::Whole)

@@ -5,7 +5,7 @@ use std::ptr;
 use std::sync::Arc;
 
 use super::header_text::HeaderText;
-use super::request::{Ahead, ahoy_request};
+use super::request::{HookAttempt, ahoy_request};
 use crate::ffi::values::error::ahoy_error;
 use crate::ffi::values::handle::OutValue;
 use crate::ffi::values::status::ahoy_status;
@@ -89,16 +89,17 @@ pub unsafe extern "C" fn ahoy_request_body(
 pub unsafe extern "C" fn ahoy_request_authority(request: *const ahoy_request) -> *const c_char {
     guard::value!(ptr::null(), |request: &ahoy_request| {
         let stated = || request.header_text().find(c"host");
-        let authority = |ahead: &Ahead| stated().unwrap_or_else(|| ahead.authority.as_ptr());
-        request.ahead.as_ref().map_or(ptr::null(), authority)
+        let authority =
+            |attempt: &HookAttempt| stated().unwrap_or_else(|| attempt.authority.as_ptr());
+        request.attempt.as_ref().map_or(ptr::null(), authority)
     })
 }
 
 /// Inside an on_request hook the attempt's number within its call, from 1; elsewhere 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_request_attempt_number(request: *const ahoy_request) -> usize {
-    let ahead = argument::lent!(request).and_then(|request| request.ahead.as_ref());
-    ahead.map_or(0, |ahead| ahead.number)
+    let attempt = argument::lent!(request).and_then(|request| request.attempt.as_ref());
+    attempt.map_or(0, |attempt| attempt.number)
 }
 
 /// Sets what the host knows the call by. It goes along with all that is told of the call:

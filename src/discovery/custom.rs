@@ -1,4 +1,4 @@
-//! A provider that is asked: a function of the host.
+//! A custom provider: a function of the host that is asked for the list.
 
 use std::fmt;
 use std::io;
@@ -10,7 +10,7 @@ use crate::policy::FreshnessConfig;
 use crate::runtime::process::PerProcess;
 use crate::runtime::workers::Workers;
 
-/// A source of endpoint sets that is asked.
+/// A function that is asked for the list of hosts.
 pub trait Provider: Send + Sync {
     /// The hosts that serve now, in a stable order.
     ///
@@ -19,28 +19,28 @@ pub trait Provider: Send + Sync {
     fn discover(&self) -> Result<Vec<Host>, String>;
 }
 
-/// A provider that is asked, and by which rules.
+/// A custom provider, and the rules by which it is asked.
 #[derive(Clone)]
-pub struct Asked {
-    /// What is asked.
+pub struct CustomProvider {
+    /// The function.
     pub provider: Arc<dyn Provider>,
-    /// On which threads.
+    /// On which threads it is called.
     pub callbacks: Callbacks,
-    /// What is believed.
+    /// Which of its lists are accepted.
     pub freshness: FreshnessConfig,
 }
 
-impl fmt::Debug for Asked {
+impl fmt::Debug for CustomProvider {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Asked").field("callbacks", &self.callbacks).finish_non_exhaustive()
+        f.debug_struct("CustomProvider").field("callbacks", &self.callbacks).finish_non_exhaustive()
     }
 }
 
-/// Runs `job`, which asks a provider, on a thread `ahoy-provider`.
+/// Runs `job`, which may wait for a provider or a file, on a thread `ahoy-provider`.
 ///
 /// # Errors
 /// No thread could be had.
-pub fn on_thread(job: impl FnOnce() + Send + 'static) -> io::Result<()> {
+pub fn spawn_blocking(job: impl FnOnce() + Send + 'static) -> io::Result<()> {
     static THREADS: PerProcess<Workers> = PerProcess::new();
     THREADS.get_or(|| Workers::new("ahoy-provider", MOST_THREADS)).run(job)
 }

@@ -15,22 +15,22 @@ use crate::runtime::entropy::with_rng;
 
 /// What is remembered of one registry.
 #[derive(Debug, Default)]
-pub struct Memory {
+pub struct RegistryCache {
     /// One more than the number of the server that answered last; 0 before the first session.
     preferred: AtomicUsize,
     turn: Arc<AtomicUsize>,
-    token: ArcSwapOption<HeldToken>,
+    token: ArcSwapOption<CachedToken>,
 }
 
-/// What a token's file said.
+/// A token that a file held, and when it was read.
 #[derive(Debug)]
-pub(super) struct HeldToken {
+pub(super) struct CachedToken {
     pub(super) path: PathBuf,
     pub(super) read_at: Instant,
     pub(super) value: HeaderValue,
 }
 
-impl Memory {
+impl RegistryCache {
     /// The one of `count` servers to ask first: the one that answered last, and at first one at random, so that clients
     /// spread.
     pub(super) fn first(&self, count: usize) -> usize {
@@ -59,12 +59,12 @@ impl Memory {
     }
 
     /// What the token's file at `path` said when it was read last.
-    pub(super) fn token(&self, path: &Path) -> Option<Arc<HeldToken>> {
-        self.token.load_full().filter(|held| held.path == path)
+    pub(super) fn token(&self, path: &Path) -> Option<Arc<CachedToken>> {
+        self.token.load_full().filter(|cached| cached.path == path)
     }
 
-    pub(super) fn hold_token(&self, held: HeldToken) {
-        self.token.store(Some(Arc::new(held)));
+    pub(super) fn cache_token(&self, cached: CachedToken) {
+        self.token.store(Some(Arc::new(cached)));
     }
 }
 
@@ -74,13 +74,13 @@ mod tests {
 
     #[test]
     fn a_server_is_drawn_once_and_the_one_that_answers_stays() {
-        let firsts: Vec<usize> = (0..100).map(|_| Memory::default().first(3)).collect();
+        let firsts: Vec<usize> = (0..100).map(|_| RegistryCache::default().first(3)).collect();
         assert!((0..3).all(|at| firsts.contains(&at)), "{firsts:?}");
-        let memory = Memory::default();
-        let first = memory.first(3);
-        assert!((0..20).all(|_| memory.first(3) == first));
-        memory.prefer(2);
-        assert_eq!(memory.first(3), 2);
-        assert!(memory.first(1) == 0, "of a list that is shorter by now");
+        let cache = RegistryCache::default();
+        let first = cache.first(3);
+        assert!((0..20).all(|_| cache.first(3) == first));
+        cache.prefer(2);
+        assert_eq!(cache.first(3), 2);
+        assert!(cache.first(1) == 0, "of a list that is shorter by now");
     }
 }

@@ -32,12 +32,13 @@ pub(super) enum Next {
 
 /// What is known of one name.
 #[derive(Debug)]
-pub(super) struct Known {
-    parts: Vec<Part>,
+pub(super) struct CachedName {
+    parts: Vec<CachedAnswer>,
 }
 
 #[derive(Debug, Default)]
-struct Part {
+/// What one question about the name brought last.
+struct CachedAnswer {
     /// The last known addresses.
     addresses: Vec<IpAddr>,
     /// Until when the addresses hold.
@@ -50,15 +51,15 @@ struct Part {
     settled_at: Option<Instant>,
 }
 
-impl Known {
+impl CachedName {
     /// Nothing is known yet of a name about which `questions` are asked.
     pub(super) fn new(questions: usize) -> Self {
-        Self { parts: (0..questions).map(|_| Part::default()).collect() }
+        Self { parts: (0..questions).map(|_| CachedAnswer::default()).collect() }
     }
 
     /// The questions to be asked now, for a lookup that has `begun`; they count as asked from here on.
     pub(super) fn ask(&mut self, begun: Instant, now: Instant) -> Vec<usize> {
-        let due = |part: &Part| part.asked_at.is_none() && !part.is_settled(begun, now);
+        let due = |part: &CachedAnswer| part.asked_at.is_none() && !part.is_settled(begun, now);
         let asked: Vec<usize> =
             (0..self.parts.len()).filter(|&index| due(&self.parts[index])).collect();
         for &index in &asked {
@@ -136,7 +137,9 @@ impl Known {
             (Some(ready), _) => {
                 pending.filter_map(|part| part.awaited_beside(ready)).max().or(Some(now))
             }
-            (None, true) => pending.filter_map(Part::awaited_before_stale).max().or(Some(now)),
+            (None, true) => {
+                pending.filter_map(CachedAnswer::awaited_before_stale).max().or(Some(now))
+            }
             (None, false) => None,
         })
     }
@@ -153,7 +156,7 @@ impl Known {
     }
 }
 
-impl Part {
+impl CachedAnswer {
     /// Whether the answer holds, or came while the lookup waited, which makes it good enough for that one.
     fn is_settled(&self, begun: Instant, now: Instant) -> bool {
         self.settled_until.is_some_and(|until| now < until)
@@ -226,8 +229,8 @@ mod tests {
     }
 
     /// A name whose A record is known for a minute, and which has no AAAA record.
-    fn v4_only(now: Instant) -> Known {
-        let mut known = Known::new(2);
+    fn v4_only(now: Instant) -> CachedName {
+        let mut known = CachedName::new(2);
         known.ask(now, now);
         known.settle(V4, one("127.0.0.1", ms(60_000)), now);
         known.settle(V6, Answer::Nothing(LookupError::no_address(), ms(60_000)), now);
@@ -236,7 +239,7 @@ mod tests {
 
     #[test]
     fn both_questions_are_asked_at_once_and_no_more_while_they_are_open() {
-        let (start, mut known) = (Instant::now(), Known::new(2));
+        let (start, mut known) = (Instant::now(), CachedName::new(2));
         assert_eq!(known.ask(start, start), [V6, V4]);
         assert!(known.ask(start + ms(1), start + ms(1)).is_empty());
         assert_eq!(known.next(start, STALE), Next::Wait(None));
@@ -244,7 +247,7 @@ mod tests {
 
     #[test]
     fn the_other_family_is_awaited_for_fifty_milliseconds_once() {
-        let (start, mut known) = (Instant::now(), Known::new(2));
+        let (start, mut known) = (Instant::now(), CachedName::new(2));
         known.ask(start, start);
         let came = start + ms(20);
         known.settle(V4, one("127.0.0.1", ms(60_000)), came);
@@ -264,7 +267,7 @@ mod tests {
 
     #[test]
     fn both_families_come_ipv6_first() {
-        let (start, mut known) = (Instant::now(), Known::new(2));
+        let (start, mut known) = (Instant::now(), CachedName::new(2));
         known.ask(start, start);
         known.settle(V4, one("127.0.0.1", ms(60_000)), start);
         known.settle(V6, one("::1", ms(60_000)), start + ms(5));
@@ -273,7 +276,7 @@ mod tests {
 
     #[test]
     fn a_definite_no_holds_for_five_seconds_at_most() {
-        let (start, mut known) = (Instant::now(), Known::new(2));
+        let (start, mut known) = (Instant::now(), CachedName::new(2));
         known.ask(start, start);
         let no = || Answer::Nothing(LookupError::no_such_name(), ms(3_600_000));
         known.settle(V6, no(), start);
@@ -298,7 +301,7 @@ mod tests {
 
     #[test]
     fn an_answer_without_a_time_to_live_serves_those_who_waited_and_no_one_else() {
-        let (start, mut known) = (Instant::now(), Known::new(1));
+        let (start, mut known) = (Instant::now(), CachedName::new(1));
         known.ask(start, start);
         known.settle(0, one("127.0.0.1", Duration::ZERO), start + ms(2));
         assert!(known.ask(start, start + ms(3)).is_empty());
@@ -362,7 +365,7 @@ mod tests {
 
     #[test]
     fn a_failure_hides_a_family_without_addresses_and_is_not_kept() {
-        let (start, mut known) = (Instant::now(), Known::new(2));
+        let (start, mut known) = (Instant::now(), CachedName::new(2));
         known.ask(start, start);
         known.settle(V6, Answer::Nothing(LookupError::no_address(), ms(1000)), start);
         known.settle(V4, Answer::Failed(LookupError::resolve("broken")), start);

@@ -6,26 +6,26 @@ use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use crate::phase::Ends;
 use crate::statistics::{CloseReason, Counter, Stripe};
 
-/// The life of one connection. It ends when the connection is dropped, on whatever thread.
+/// The counters of one connection, from its handshake until it is dropped, on whatever thread.
 #[derive(Debug)]
-pub(super) struct Life {
+pub(super) struct ConnectionStats {
     stripe: Arc<Stripe>,
     ends: Arc<Ends>,
-    at_rest: AtomicBool,
+    is_idle: AtomicBool,
     /// Whether its bytes are counted by threads beside the one whose stripe it is.
     on_any_thread: AtomicBool,
     /// Why it will be closed, once that is known.
     closes: AtomicU8,
 }
 
-impl Life {
+impl ConnectionStats {
     /// A connection stands.
     pub(super) fn new(stripe: &Arc<Stripe>, ends: Ends) -> Self {
         stripe.count(Counter::ConnectionsOpened, 1);
         Self {
             stripe: Arc::clone(stripe),
             ends: Arc::new(ends),
-            at_rest: AtomicBool::new(false),
+            is_idle: AtomicBool::new(false),
             on_any_thread: AtomicBool::new(false),
             closes: AtomicU8::new(CloseReason::Other as u8),
         }
@@ -57,21 +57,21 @@ impl Life {
     }
 
     /// It is kept for the next exchange.
-    pub(super) fn rests(&self) {
-        self.at_rest.store(true, Ordering::Relaxed);
+    pub(super) fn becomes_idle(&self) {
+        self.is_idle.store(true, Ordering::Relaxed);
         self.stripe.count(Counter::ConnectionsKept, 1);
     }
 
     /// It is used again.
     pub(super) fn is_used_again(&self) {
-        self.at_rest.store(false, Ordering::Relaxed);
+        self.is_idle.store(false, Ordering::Relaxed);
         self.closes(CloseReason::Other);
         self.stripe.count(Counter::ConnectionsReused, 1);
     }
 
     /// One that exchanges share is used by none of them any more; told on any thread.
     pub(super) fn is_shared_by_none(&self) {
-        self.at_rest.store(true, Ordering::Relaxed);
+        self.is_idle.store(true, Ordering::Relaxed);
         self.stripe.count_anywhere(Counter::ConnectionsKept, 1);
     }
 
@@ -87,10 +87,10 @@ impl Life {
     }
 }
 
-impl Drop for Life {
+impl Drop for ConnectionStats {
     fn drop(&mut self) {
         self.stripe.count(CloseReason::counter(*self.closes.get_mut()), 1);
-        if *self.at_rest.get_mut() {
+        if *self.is_idle.get_mut() {
             self.stripe.count(Counter::ClosedAtRest, 1);
         }
     }

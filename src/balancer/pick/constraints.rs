@@ -1,21 +1,20 @@
 //! What kinds of endpoints an attempt may go to.
 
-use crate::policy::{ProbeEligibility, TowardsOverdue};
+use crate::policy::{OverduePolicy, ProbeEligibility};
 
 /// What kinds of endpoints an attempt may go to.
 #[derive(Clone, Copy, Debug)]
-pub struct Terms {
+pub struct PickConstraints {
     /// Whether it may go where a probe is due.
     pub probing: ProbeEligibility,
     /// Whether it goes where an answer is owed.
-    pub overdue: TowardsOverdue,
+    pub overdue: OverduePolicy,
 }
 
-impl Terms {
+impl PickConstraints {
     /// Any endpoint that admits.
-    pub const ANY: Self = Self { probing: ProbeEligibility::Due, overdue: TowardsOverdue::Take };
+    pub const ANY: Self = Self { probing: ProbeEligibility::Due, overdue: OverduePolicy::Take };
 
     /// Of an attempt that is sent beside a late one.
-    pub const BESIDE: Self =
-        Self { probing: ProbeEligibility::Due, overdue: TowardsOverdue::Avoid };
+    pub const BESIDE: Self = Self { probing: ProbeEligibility::Due, overdue: OverduePolicy::Avoid };
 }

@@ -10,27 +10,27 @@ use xxhash_rust::xxh64::xxh64;
 
 /// The entries of the last document.
 #[derive(Debug)]
-pub(super) struct Pieces<E> {
-    all: Vec<Piece<E>>,
+pub(super) struct ParsedEntries<E> {
+    all: Vec<ParsedEntry<E>>,
     /// The length of the document; none where none was read.
     len: Option<usize>,
 }
 
 #[derive(Debug)]
-struct Piece<E> {
+struct ParsedEntry<E> {
     /// Where it ends in the document. It begins where the one before ends.
     end: usize,
     hash: u64,
     entry: E,
 }
 
-impl<E> Default for Pieces<E> {
+impl<E> Default for ParsedEntries<E> {
     fn default() -> Self {
         Self { all: Vec::new(), len: None }
     }
 }
 
-impl<E> Pieces<E> {
+impl<E> ParsedEntries<E> {
     /// Reads `document`; whether it has other entries than the one before. `next` parses the entry that begins at a place,
     /// and says where it ends; none at the end of the document.
     ///
@@ -46,11 +46,11 @@ impl<E> Pieces<E> {
         let len = known.len.unwrap_or_default();
         let shift = |end: usize| end.wrapping_add(document.len()).wrapping_sub(len);
         let last = known.last(document, first, shift);
-        let mut rest_at = known.all[..last].last().map_or(0, |piece| shift(piece.end));
+        let mut rest_at = known.all[..last].last().map_or(0, |parsed| shift(parsed.end));
         let mut rest = known.all.split_off(last).into_iter().peekable();
         let mut all = known.all;
         all.truncate(first);
-        let mut at = all.last().map_or(0, |piece| piece.end);
+        let mut at = all.last().map_or(0, |parsed| parsed.end);
         let mut is_same = known.len.is_some() && first == count;
         loop {
             // What the parser has passed is known no longer.
@@ -58,12 +58,12 @@ impl<E> Pieces<E> {
                 rest_at = shift(passed.end);
             }
             if at > 0 && at == rest_at && rest.peek().is_some() {
-                all.extend(rest.by_ref().map(|it| Piece { end: shift(it.end), ..it }));
-                at = all.last().map_or(at, |piece| piece.end);
+                all.extend(rest.by_ref().map(|it| ParsedEntry { end: shift(it.end), ..it }));
+                at = all.last().map_or(at, |parsed| parsed.end);
             }
             let Some((end, entry)) = next(at)? else { break };
             is_same = false;
-            all.push(Piece { end, hash: hash(document, at, end).unwrap_or_default(), entry });
+            all.push(ParsedEntry { end, hash: hash(document, at, end).unwrap_or_default(), entry });
             at = end;
         }
         *self = Self { all, len: Some(document.len()) };
@@ -73,10 +73,10 @@ impl<E> Pieces<E> {
     /// How many entries `document` begins with.
     fn first(&self, document: &[u8]) -> usize {
         let mut at = 0;
-        let is_there = |piece: &&Piece<E>| {
-            let hash = hash(document, at, piece.end);
-            at = piece.end;
-            hash == Some(piece.hash)
+        let is_there = |parsed: &&ParsedEntry<E>| {
+            let hash = hash(document, at, parsed.end);
+            at = parsed.end;
+            hash == Some(parsed.hash)
         };
         self.all.iter().take_while(is_there).count()
     }
@@ -84,11 +84,11 @@ impl<E> Pieces<E> {
     /// From which entry on `document` ends with them, beyond the first ones; never the first of all, since what stands
     /// before that one separates it from nothing.
     fn last(&self, document: &[u8], first: usize, shift: impl Fn(usize) -> usize) -> usize {
-        let begun = self.all[..first].last().map_or(0, |piece| piece.end);
+        let begun = self.all[..first].last().map_or(0, |parsed| parsed.end);
         let mut last = self.all.len();
         while last > first.max(1) {
-            let (start, piece) = (shift(self.all[last - 2].end), &self.all[last - 1]);
-            if start < begun || hash(document, start, shift(piece.end)) != Some(piece.hash) {
+            let (start, parsed) = (shift(self.all[last - 2].end), &self.all[last - 1]);
+            if start < begun || hash(document, start, shift(parsed.end)) != Some(parsed.hash) {
                 break;
             }
             last -= 1;
@@ -98,7 +98,7 @@ impl<E> Pieces<E> {
 
     /// All entries, in their order.
     pub(super) fn iter(&self) -> impl ExactSizeIterator<Item = &E> {
-        self.all.iter().map(|piece| &piece.entry)
+        self.all.iter().map(|parsed| &parsed.entry)
     }
 }
 
@@ -127,21 +127,24 @@ mod tests {
     }
 
     /// Reads `text`: whether it is another one, and how many words were parsed.
-    fn read(pieces: &mut Pieces<String>, text: &str) -> Result<(bool, usize), &'static str> {
+    fn read(
+        entries: &mut ParsedEntries<String>,
+        text: &str,
+    ) -> Result<(bool, usize), &'static str> {
         let parsed = Cell::new(0);
-        let changed = pieces.read(text.as_bytes(), |at| {
+        let changed = entries.read(text.as_bytes(), |at| {
             let word = word(text, at)?;
             parsed.set(parsed.get() + usize::from(word.is_some()));
             Ok(word)
         })?;
         let expected: Vec<&str> = text.split_whitespace().collect();
-        assert!(pieces.iter().eq(&expected), "{text}: {pieces:?}");
+        assert!(entries.iter().eq(&expected), "{text}: {entries:?}");
         Ok((changed, parsed.get()))
     }
 
     #[test]
     fn only_what_is_new_is_parsed() {
-        let mut pieces = Pieces::default();
+        let mut entries = ParsedEntries::default();
         for (text, changed, parsed) in [
             ("", true, 0),
             ("", false, 0),
@@ -156,20 +159,20 @@ mod tests {
             ("b c ", true, 0),
             ("x", true, 1),
         ] {
-            assert_eq!(read(&mut pieces, text), Ok((changed, parsed)), "{text:?}");
+            assert_eq!(read(&mut entries, text), Ok((changed, parsed)), "{text:?}");
         }
-        assert_eq!(read(&mut pieces, "x ?"), Err("a question"));
-        assert_eq!(read(&mut pieces, "x"), Ok((true, 1)), "nothing is known after an error");
+        assert_eq!(read(&mut entries, "x ?"), Err("a question"));
+        assert_eq!(read(&mut entries, "x"), Ok((true, 1)), "nothing is known after an error");
     }
 
     proptest! {
         #[test]
         fn what_is_read_is_what_a_whole_reading_says(texts in prop::collection::vec("[abc ]{0,12}", 1..20)) {
-            let mut pieces = Pieces::default();
+            let mut entries = ParsedEntries::default();
             let mut before: Option<Vec<String>> = None;
             for text in texts {
-                let (changed, _) = read(&mut pieces, &text).unwrap();
-                let words: Vec<String> = pieces.iter().cloned().collect();
+                let (changed, _) = read(&mut entries, &text).unwrap();
+                let words: Vec<String> = entries.iter().cloned().collect();
                 prop_assert!(changed || before.as_ref() == Some(&words));
                 before = Some(words);
             }

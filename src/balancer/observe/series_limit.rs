@@ -1,6 +1,6 @@
-//! Which endpoints are shown one by one: the busiest, and all others as one.
+//! Which endpoints have metric series of their own: the busiest. All others share one.
 //!
-//! The first ones with traffic are shown. Where there are more, each snapshot gives the places of the idlest to those
+//! The first ones with traffic have. Where there are more, each snapshot gives the places of the idlest to those
 //! of the rest that are twice as busy: less would make series come and go with chance.
 
 use std::sync::atomic::{AtomicIsize, AtomicUsize, Ordering};
@@ -8,26 +8,26 @@ use std::sync::{Mutex, MutexGuard, OnceLock};
 use std::time::Duration;
 
 use crate::runtime::host::caller;
-use crate::statistics::{EndpointCells, EndpointCounts, Fate};
+use crate::statistics::{EndpointCells, EndpointCounts, ResultLabel};
 
 /// Cells that share no cache line with others.
 #[derive(Debug, Default)]
 #[repr(align(64))]
-struct Apart(EndpointCells);
+struct CachePadded(EndpointCells);
 
-/// The places of a balancer's endpoints among the shown.
+/// How many endpoints of a balancer have metric series of their own, and how many more may.
 #[derive(Debug)]
-pub(crate) struct Shown {
+pub(crate) struct SeriesLimit {
     /// Below 0 where there are fewer places than were given away.
     left: AtomicIsize,
     most: AtomicUsize,
     /// What was counted of all others; made with the first attempt of one.
-    rest: OnceLock<Box<[Apart; STRIPES]>>,
+    rest: OnceLock<Box<[CachePadded; STRIPES]>>,
     /// Held while places change hands.
     exchange: Mutex<()>,
 }
 
-impl Shown {
+impl SeriesLimit {
     /// Room for `most`.
     pub(crate) fn new(most: usize) -> Self {
         let (rest, exchange) = (OnceLock::new(), Mutex::default());
@@ -58,9 +58,9 @@ impl Shown {
 
     /// An attempt of one without a place has ended.
     #[inline]
-    pub(crate) fn count_rest(&self, fate: Fate, elapsed: Duration) {
+    pub(crate) fn count_rest(&self, result: ResultLabel, elapsed: Duration) {
         let cells = self.rest.get_or_init(Box::default);
-        cells[caller::number() % STRIPES].0.record(fate, elapsed, false);
+        cells[caller::number() % STRIPES].0.record(result, elapsed, false);
     }
 
     /// What was counted of all without a place.
@@ -82,15 +82,15 @@ mod tests {
 
     #[test]
     fn what_threads_count_of_the_rest_adds_up() {
-        let shown = Shown::new(0);
-        assert_eq!(shown.rest().durations.count(), 0);
+        let series_limit = SeriesLimit::new(0);
+        assert_eq!(series_limit.rest().durations.count(), 0);
         std::thread::scope(|scope| {
-            let count = |fate| shown.count_rest(fate, Duration::from_millis(1));
-            let fates = Fate::ALL.into_iter().cycle().take(2 * STRIPES);
-            fates.for_each(|fate| drop(scope.spawn(move || count(fate))));
+            let count = |result| series_limit.count_rest(result, Duration::from_millis(1));
+            let results = ResultLabel::ALL.into_iter().cycle().take(2 * STRIPES);
+            results.for_each(|result| drop(scope.spawn(move || count(result))));
         });
-        let counts = shown.rest();
+        let counts = series_limit.rest();
         assert_eq!(counts.durations.count(), 2 * STRIPES as u64);
-        assert_eq!(Fate::ALL.map(|fate| counts.of(fate)), [7, 7, 6, 6, 6]);
+        assert_eq!(ResultLabel::ALL.map(|result| counts.of(result)), [7, 7, 6, 6, 6]);
     }
 }

@@ -9,14 +9,14 @@ use std::sync::{Arc, PoisonError, RwLock, Weak};
 use std::time::{Duration, Instant};
 
 use super::idle::Idle;
-use super::pool::{ConnectionPool, PassedOver};
+use super::pool::{ConnectionPool, SkipConnection};
 use crate::endpoint::Endpoint;
 
 /// The pools of one client's shards.
 #[derive(Debug, Default)]
-pub struct Siblings(RwLock<Vec<Weak<ConnectionPool>>>);
+pub struct ShardPools(RwLock<Vec<Weak<ConnectionPool>>>);
 
-impl Siblings {
+impl ShardPools {
     /// One more pool, for as long as it lives.
     pub(in crate::transport) fn join(&self, pool: &Arc<ConnectionPool>) {
         let mut pools = self.0.write().unwrap_or_else(PoisonError::into_inner);
@@ -30,11 +30,11 @@ impl Siblings {
         endpoint: &Arc<Endpoint>,
         now: Instant,
         idle_timeout: Duration,
-        passed_over: Option<PassedOver<'_>>,
+        skip: Option<SkipConnection<'_>>,
     ) -> Option<Idle> {
         let pools = self.0.read().unwrap_or_else(PoisonError::into_inner);
         let mut pools = pools.iter().filter_map(Weak::upgrade);
-        pools.find_map(|pool| pool.lend(endpoint, now, idle_timeout, passed_over))
+        pools.find_map(|pool| pool.lend(endpoint, now, idle_timeout, skip))
     }
 
     /// Closes a connection that none of the pools uses; whether there was one.
