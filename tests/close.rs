@@ -76,6 +76,28 @@ fn a_close_waits_for_the_calls_under_way() {
 }
 
 #[test]
+fn a_close_waits_for_calls_that_were_taken_right_before() {
+    let _io_threads_are_not_blocked = alone();
+    let server = Server::ok();
+    let port = server.port();
+    let asked = Provider::custom(move |hosts| {
+        hosts.add("127.0.0.1", port).unwrap();
+        AHOY_OK
+    });
+    for _ in 0..20 {
+        let over_asked = Builder::new().balancer(&Balancer::round_robin(&asked)).build();
+        for client in clients_of(&server).into_iter().chain([over_asked]) {
+            let queue = Queue::new();
+            let call = client.begin("/started");
+            client.submit(&Request::new("GET", "/submitted"), &queue, 1).unwrap();
+            client.close(FOREVER).unwrap();
+            assert_eq!(call.poll().unwrap().unwrap().status, 200);
+            assert_eq!(queue.next(0).unwrap().unwrap().status(), AHOY_OK);
+        }
+    }
+}
+
+#[test]
 fn when_the_time_is_up_the_rest_ends_with_closed() {
     let _io_threads_are_not_blocked = alone();
     for (limit, base_url) in [(0, false), (100, false), (0, true), (100, true)] {

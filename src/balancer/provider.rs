@@ -28,7 +28,7 @@ pub enum ListState {
 }
 
 /// Runs a question to the host as a part of the client that wants it, so that the client's close waits for it; not at all
-/// where the client is closed.
+/// once a close has returned.
 pub(crate) type HostCallScope = Box<dyn FnOnce(&mut dyn FnMut()) + Send>;
 
 /// What asks for the list.

@@ -235,16 +235,15 @@ impl Client {
                 channel.end(Err(thread_lost()));
             }
         };
-        thread.spawn(&self.core.lifecycle.tenant, stop, lost, async move {
+        // Asked once more: a close may have come meanwhile, and now it sees this task.
+        let lifecycle = &self.core.lifecycle;
+        let is_open = || lifecycle.check_open();
+        thread.spawn_where(is_open, &lifecycle.tenant, stop, lost, async move {
             let finisher = Finisher::new(finish);
             let transport = client.transport_of(&place, resolver);
             let cancellation = Cancellation { stop: &asked, interrupt: None };
-            // Asked once more: a close may have come meanwhile, and now it sees this task.
-            let call = client.core.lifecycle.check_open().and_then(|()| {
-                let place = (&*client.core, &*transport.stripe);
-                Call::new(place, &request, cancellation, started)
-            });
-            match call {
+            let place = (&*client.core, &*transport.stripe);
+            match Call::new(place, &request, cancellation, started) {
                 Ok(mut call) => {
                     let mut body = None;
                     let outcome = attempt::run(&call, &*transport, &mut body).await;
@@ -266,8 +265,7 @@ impl Client {
                 }
             }
             client.core.lifecycle.note_end();
-        });
-        Ok(())
+        })
     }
 
     /// Waits on this thread for a started call; `None` when the time is up, and the call goes on.

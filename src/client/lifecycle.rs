@@ -101,8 +101,8 @@ impl Lifecycle {
     /// Lets a close wait for a question to the host that outlasts the call which wants its answer.
     pub(crate) fn host_call_scope(this: &Arc<Self>) -> HostCallScope {
         let this = Arc::clone(this);
-        // Of a closed client nothing is asked any more.
-        Box::new(move |ask| drop(this.track(ask)))
+        // Also while a close waits: the calls that it waits for need the answer.
+        Box::new(move |ask| this.tell(ask))
     }
 
     /// Tells the host by `work` what happened beside the client's calls; nothing once a close has returned.

@@ -7,6 +7,7 @@
 //! A carrier that its host ends inside a callback is replaced; what it carried ends a moment later.
 
 use std::cell::Cell;
+use std::convert::Infallible;
 use std::future::{Future, poll_fn};
 use std::io;
 use std::ptr;
@@ -201,16 +202,34 @@ impl IoThread {
         given_up: impl Fn() + Send + Sync + 'static,
         task: impl Future<Output = ()> + Send + 'static,
     ) {
+        let _ = self.spawn_where(|| Ok::<_, Infallible>(()), tenant, stop, given_up, task);
+    }
+
+    /// The same where `may_begin`, which is asked when the tenant's close finds the task: a close that comes later waits for
+    /// it.
+    ///
+    /// # Errors
+    /// The task may not begin, and is dropped.
+    pub fn spawn_where<E>(
+        self: &Arc<Self>,
+        may_begin: impl FnOnce() -> Result<(), E>,
+        tenant: &Tenant,
+        stop: Arc<Stop>,
+        given_up: impl Fn() + Send + Sync + 'static,
+        task: impl Future<Output = ()> + Send + 'static,
+    ) -> Result<(), E> {
         self.in_flight.fetch_add(1, Ordering::Relaxed);
         let slot = self.free_slot();
         let abortable = AbortableTask::new(task, given_up);
         let cleanup: Arc<dyn ThreadCleanup> = Arc::clone(&abortable) as _;
         let occupied = Some(slot.enter_abortable(tenant, stop, cleanup));
         let guard = TaskGuard { occupied, slot, thread: Arc::clone(self) };
+        may_begin()?;
         self.handle.spawn(async move {
             let _guard = guard;
             poll_fn(|cx| abortable.poll(cx)).await;
         });
+        Ok(())
     }
 
     fn free_slot(&self) -> Arc<WorkSlot> {
