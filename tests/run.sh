@@ -13,6 +13,9 @@ set -eu
 cd "$(dirname "$0")/.."
 
 cargo=${CARGO:-cargo}
+# Tests are compiled by clippy, which is the compiler and its lints in one: `cargo clippy` beside would look at everything once
+# more, which took 95 s of processor time.
+tests="env RUSTC_WORKSPACE_WRAPPER=clippy-driver CLIPPY_ARGS=-Dwarnings__CLIPPY_HACKERY__ $cargo test --locked"
 target=${CARGO_TARGET_DIR:-target}
 case $target in /*) ;; *) target=$PWD/$target ;; esac
 export CARGO_TARGET_DIR="$target"
@@ -90,14 +93,11 @@ run() {
     case $1 in
         deps) part deps "${MAKE:-make}" --no-print-directory deps ;;
         format) part format "$cargo" fmt --all --check ;;
-        clippy) part clippy "$cargo" clippy --locked --all-targets --features xds -- -D warnings ;;
         fuzzing) part fuzzing sh fuzz/check.sh ;;
         arena)
             at="--manifest-path benches/arena/Cargo.toml --target-dir $target/arena/build"
             # shellcheck disable=SC2086 # words
-            part arena-clippy "$cargo" clippy --locked $at --all-targets -- -D warnings || :
-            # shellcheck disable=SC2086 # words
-            part arena "$cargo" test --locked $at
+            part arena $tests $at
             ;;
         # Everything below stands on the library: where that fails, the rest would only repeat it.
         build) part build "${MAKE:-make}" --no-print-directory stage || finish ;;
@@ -113,37 +113,39 @@ run() {
             "${MAKE:-make}" --no-print-directory tool PROFILE=release || :
             part tool sh tests/tool.sh "$target/release/ready/bin/ahoy"
             ;;
-        # The tests of "cargo", built before they are run. After "minimal": of two sets of features the library that was built
-        # last is there, and the other is built again.
-        compile) part compile "$cargo" test --locked --no-run --features xds ;;
+        # All that cargo builds, linted, and the tests of "cargo" before they are run. After "minimal": of two sets of features the
+        # library that was built last is there, and the other is built again.
+        clippy) part clippy $tests --no-run --all-targets --features xds ;;
         # As many tests at once as processors, which is as many as there are I/O threads: the callbacks of some hold one for
         # seconds on purpose, and what is timed is measured beside.
         cargo)
             # shellcheck disable=SC2046 # words
-            part cargo "$cargo" test --locked --no-fail-fast --features xds --lib $(programs -v "$waits|$hangs") -- --skip policy::
+            part cargo $tests --no-fail-fast --features xds --lib $(programs -v "$waits|$hangs") -- --skip policy::
             ;;
         waiting)
             # shellcheck disable=SC2046 # words
-            part waiting "$cargo" test --locked --no-fail-fast --features xds $(programs "$waits")
+            part waiting $tests --no-fail-fast --features xds $(programs "$waits")
             ;;
         hanging)
             # shellcheck disable=SC2046 # words
-            part hanging "$cargo" test --locked --no-fail-fast --features xds $(programs "$hangs")
+            part hanging $tests --no-fail-fast --features xds $(programs "$hangs")
             ;;
         # In virtual time.
         policies)
-            part policies "$cargo" test --locked --features xds --lib policy:: || :
-            part simulator "$cargo" test --locked --features xds --example sim
+            part policies $tests --features xds --lib policy:: || :
+            part simulator $tests --features xds --example sim
             ;;
         # Without proxies, HTTP/2, brotli and zstd: that it builds, calls, and refuses what is left out.
-        minimal) part minimal "$cargo" test --locked --no-default-features --test options --test quickstart ;;
+        minimal) part minimal $tests --no-default-features --test options --test quickstart ;;
         readme) part readme bash tests/readme.sh ;;
         examples) part examples bash tests/examples.sh ;;
         acceptance) part acceptance bash tests/acceptance.sh ;;
         tracing) part tracing sh tests/tracing.sh "$library" ;;
         cpp) part cpp bash tests/cpp.sh ;;
         prometheus) part prometheus bash tests/prometheus.sh ;;
-        bindings) part bindings bash tests/bindings.sh "$library" ;;
+        # Two at a time: each waits half of its time.
+        bindings) part bindings bash tests/bindings.sh "$library" low_layers c node ruby pages examples ;;
+        go-python) part go-python bash tests/bindings.sh "$library" go python ;;
         hosts) part hosts bash tests/hosts.sh ;;
         schema) part schema /usr/bin/python3 tests/schema.py ;;
         hazards) part hazards bash tests/hazards.sh ;;
@@ -179,9 +181,9 @@ again() {
                 targets=$(sed -n 's/.*to rerun pass `\(.*\)`$/\1/p' "$target/test-$name.log")
                 [ -n "$targets" ] || continue
                 # shellcheck disable=SC2086 # words
-                set -- "$cargo" test --locked --no-fail-fast --features xds $targets
+                set -- $tests --no-fail-fast --features xds $targets
                 ;;
-            bindings | hosts | hazards | exits | acceptance | tracing | prometheus | examples | cpp)
+            bindings | go-python | hosts | hazards | exits | acceptance | tracing | prometheus | examples | cpp)
                 set -- sh tests/run.sh --part "$name"
                 ;;
             *) continue ;;
@@ -251,7 +253,7 @@ case ${1-} in
         # Rust, of which most of the time waits for something to happen, and beside them those that wait longest, and what
         # leaves the processors to them.
         beside deps
-        beside clippy minimal fuzzing compile
+        beside minimal fuzzing clippy
         each build format arena
         joined deps
         [ "$failed" -eq 0 ] || finish
@@ -269,7 +271,10 @@ case ${1-} in
         each cargo
         joined
         # How late a process ends is looked at to the millisecond, and so is a language's event loop.
-        each hazards bindings
+        each hazards
+        nicer=0
+        beside go-python
+        each bindings
         again
         finish
         ;;
