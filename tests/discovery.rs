@@ -127,8 +127,15 @@ fn time_that_a_function_takes_on_the_callers_thread_counts() {
     assert_eq!(client.get("/").unwrap().status, 200);
 }
 
+/// One test, for a wait of another one's would ask as well.
 #[test]
-fn a_host_with_one_thread_asks_its_registry_while_it_waits_for_a_queue() {
+fn a_host_with_one_thread_asks_its_registry_while_it_waits_for_a_queue_or_closes_a_client() {
+    assert_asks_while(|_| ());
+    assert_asks_while(|client| client.close(FOREVER).unwrap());
+}
+
+/// The function is asked on this thread after a call was submitted: in `wait`, or by the queue after it.
+fn assert_asks_while(wait: impl Fn(&Client)) {
     let (old, new) =
         (Server::always(Reply::text(200, "old")), Server::always(Reply::text(200, "new")));
     let port = Arc::new(AtomicU16::new(old.port()));
@@ -142,16 +149,17 @@ fn a_host_with_one_thread_asks_its_registry_while_it_waits_for_a_queue() {
     let balancer = Balancer::recommended(&provider);
     let client = Builder::new().balancer(&balancer).build();
     let queue = Queue::new();
-    let answer = |tag| {
-        client.submit(&Request::new("GET", "/"), &queue, tag).unwrap();
-        queue.next(FOREVER).unwrap().unwrap().take().unwrap().unwrap().body
-    };
-    assert_eq!(answer(1), b"old");
+    let submit = |tag| client.submit(&Request::new("GET", "/"), &queue, tag).unwrap();
+    let answer = || queue.next(FOREVER).unwrap().unwrap().take().unwrap().unwrap().body;
+    submit(1);
+    assert_eq!(answer(), b"old");
     let gone = old.port();
     drop(old);
     port.store(new.port(), Ordering::SeqCst);
     balancer.endpoint(gone).open().unwrap();
-    assert_eq!(answer(2), b"new");
+    submit(2);
+    wait(&client);
+    assert_eq!(answer(), b"new");
 }
 
 #[test]

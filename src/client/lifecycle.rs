@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use crate::balancer::provider::HostCallScope;
 use crate::error::{Error, ErrorKind};
 use crate::runtime::attachment::Tenant;
-use crate::runtime::host::callback;
+use crate::runtime::host::{callback, caller_jobs};
 use crate::runtime::stop::{Reason, TrackedWork};
 use crate::runtime::{io_thread, stop};
 
@@ -71,17 +71,20 @@ impl Lifecycle {
     /// Whether all that is under way ends in time.
     fn waits_for_all(&self, timeout: Duration) -> bool {
         let until = Instant::now().checked_add(timeout);
-        let mut guard = self.ended.0.lock().unwrap_or_else(PoisonError::into_inner);
-        while stop::count(&self.tenant) > 0 {
+        loop {
+            // A call under way may need a list that only a call of the host's own may ask for.
+            caller_jobs::run_pending();
+            let guard = self.ended.0.lock().unwrap_or_else(PoisonError::into_inner);
+            if stop::count(&self.tenant) == 0 {
+                return true;
+            }
             let left = until.map(|until| until.saturating_duration_since(Instant::now()));
             if left.is_some_and(|left| left.is_zero()) {
                 return false;
             }
             let pause = left.unwrap_or(CLOSE_LOOKS_EVERY).min(CLOSE_LOOKS_EVERY);
-            let waited = self.ended.1.wait_timeout(guard, pause);
-            guard = waited.unwrap_or_else(PoisonError::into_inner).0;
+            drop(self.ended.1.wait_timeout(guard, pause));
         }
-        true
     }
 
     /// Lets a close wait for `work`, which calls the host outside of a call's own place.
