@@ -54,7 +54,7 @@ pub use crate::transport::http1::shard_pools::ShardPools;
 #[cfg(not(feature = "http2"))]
 pub(crate) use crate::transport::http2::multiplexed::Multiplexed;
 #[cfg(feature = "http2")]
-pub use crate::transport::http2::multiplexed::{Multiplexed, MultiplexedConfig};
+pub use crate::transport::http2::{config::MultiplexedConfig, multiplexed::Multiplexed};
 pub use crate::transport::progress::Progress;
 pub use crate::transport::proxy::ProxyConfig;
 pub use crate::transport::trace::{WireEvent, WireKind, WireTrace};

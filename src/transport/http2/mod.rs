@@ -3,6 +3,10 @@
 #[cfg(feature = "http2")]
 mod answer;
 #[cfg(feature = "http2")]
+pub(crate) mod config;
+#[cfg(feature = "http2")]
+mod connect;
+#[cfg(feature = "http2")]
 mod frames;
 #[cfg(feature = "http2")]
 mod keep_alive;
@@ -12,6 +16,8 @@ pub(crate) mod multiplexed;
 pub(crate) mod pool;
 #[cfg(feature = "http2")]
 pub(crate) mod session;
+#[cfg(feature = "http2")]
+mod stream_wait;
 #[cfg(feature = "http2")]
 mod upload;
 

@@ -6,77 +6,22 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use tokio::time::{timeout, timeout_at};
-
-use crate::endpoint::{Endpoint, Scheme};
+use crate::endpoint::Endpoint;
 use crate::outcome::{Failure, FailureKind};
-use crate::phase::Phase;
-use crate::runtime::descriptors::Reserve;
 
-use super::keep_alive::KeepAlive;
-use super::pool::{Acquire, Bounds, Dial, H2Pool, StreamRequest, StreamSlot};
-use super::session::{self, Session};
-use crate::transport::dial::{Dialler, not_connected, not_resolved};
+use super::config::MultiplexedConfig;
+use super::connect::establish;
+use super::pool::{Acquire, H2Pool, StreamSlot};
+use super::session;
+use super::stream_wait::StreamWait;
 use crate::transport::expect::{expects, is_unmet};
-use crate::transport::http1::direct::{Direct, DirectConfig};
+use crate::transport::http1::direct::Direct;
 use crate::transport::request;
-use crate::transport::tls::AlpnProtocols;
-use crate::transport::traffic::Traffic;
-use crate::transport::wire::Stream;
-use crate::transport::{Answer, Exchange, Transport, stayed_in_use, warm};
-
-/// What the connections of a [`Multiplexed`] have in common.
-#[derive(Clone, Debug)]
-pub struct MultiplexedConfig {
-    /// How connections are made, and how long they are kept; the rest is for those of HTTP/1.1.
-    pub direct: Arc<DirectConfig>,
-    /// Speak HTTP/2 unasked, also without TLS; otherwise only where TLS agrees on it. Default false.
-    pub prior_knowledge: bool,
-    /// How many connections to one endpoint there may be; default 4. A further one is made when the streams
-    /// of the others are used up.
-    pub max_connections: usize,
-    /// After how long a silence the peer is pinged, also while nobody calls; default 10 s.
-    pub ping_interval: Duration,
-    /// How long it may then be silent before the connection is closed; default 5 s.
-    pub ping_timeout: Duration,
-}
-
-impl MultiplexedConfig {
-    /// The defaults.
-    #[must_use]
-    pub fn new(direct: Arc<DirectConfig>) -> Self {
-        Self {
-            direct,
-            prior_knowledge: false,
-            max_connections: MAX_CONNECTIONS,
-            ping_interval: PING_INTERVAL,
-            ping_timeout: PING_TIMEOUT,
-        }
-    }
-
-    fn bounds(&self) -> Bounds {
-        let idle_timeout = self.direct.idle_timeout;
-        Bounds { max_connections: self.max_connections, idle_timeout }
-    }
-
-    fn alpn(&self) -> AlpnProtocols {
-        if self.prior_knowledge { AlpnProtocols::Http2 } else { AlpnProtocols::Either }
-    }
-
-    /// Without TLS there is nothing to agree by.
-    fn may_speak_http2(&self, endpoint: &Endpoint) -> bool {
-        self.prior_knowledge || endpoint.scheme() == Scheme::Https
-    }
-
-    fn is_http2(&self, stream: &Stream) -> bool {
-        self.prior_knowledge || stream.protocol() == Some(b"h2")
-    }
-}
+use crate::transport::{Answer, Exchange, Transport, warm};
 
 /// The transport of balanced calls over HTTP/2; one for each client and I/O thread.
 ///
@@ -183,63 +128,87 @@ impl Multiplexed {
     /// A stream for `exchange`, waited for where need be; `None` where the endpoint speaks HTTP/1.1.
     async fn slot(&self, exchange: &Exchange<'_>) -> Result<Option<StreamSlot>, Failure> {
         let pool = pool(&self.pools, exchange.endpoint);
-        let (mut begun, mut failures, mut busy_since) = (Instant::now(), None, None);
-        let mut may_dial = true;
+        let mut wait = StreamWait::new(exchange);
         loop {
             let mut change = pin!(pool.changed().notified());
             change.as_mut().enable();
-            let stream_request =
-                exchange.is_choosy().then_some(StreamRequest { exchange, may_dial });
-            match pool.acquire(Instant::now(), self.config.bounds(), stream_request) {
+            match pool.acquire(Instant::now(), self.config.bounds(), wait.request()) {
                 Acquire::StreamSlot(slot) => return Ok(Some(slot)),
                 Acquire::Http1 => return Ok(None),
                 Acquire::Failed(failure) => return Err(failure),
                 Acquire::Dial(dial) => {
-                    may_dial = false;
-                    let limit = exchange.connect_timeout;
-                    tokio::spawn(establish(
-                        dial,
-                        Arc::clone(&self.config),
-                        Arc::clone(&self.direct),
-                        exchange.met.to_vec(),
-                        limit,
-                    ));
+                    wait.note_dial();
+                    let (config, direct) = (Arc::clone(&self.config), Arc::clone(&self.direct));
+                    let (met, limit) = (exchange.met.to_vec(), exchange.connect_timeout);
+                    tokio::spawn(establish(dial, config, direct, met, limit));
                 }
-                Acquire::Await(so_far) => {
-                    if let Some(failure) = pool.failed_since(*failures.get_or_insert(so_far)) {
-                        return Err(failure);
-                    }
-                    let limit = exchange.connect_timeout;
-                    let left = limit.saturating_sub(begun.elapsed());
-                    let phase = pool.dial_phase();
-                    exchange.progress.enter(phase);
-                    match (timeout(left, change).await, phase) {
-                        (Ok(()), _) => {}
-                        (Err(_), Phase::Resolve) => return Err(not_resolved(limit)),
-                        (Err(_), _) => return Err(not_connected(limit)),
-                    }
-                }
-                Acquire::Busy(may_dial_at) => {
-                    // Connections stand, so the limit on making one no longer applies.
-                    exchange.progress.mark_connected();
-                    let gives_up_at = busy_since
-                        .get_or_insert_with(Instant::now)
-                        .checked_add(exchange.connection_wait());
-                    if gives_up_at.is_some_and(|at| at <= Instant::now()) {
-                        return Err(stayed_in_use());
-                    }
-                    exchange.progress.mark_waiting(true);
-                    match gives_up_at.into_iter().chain(may_dial_at).min() {
-                        Some(at) => drop(timeout_at(at.into(), change).await),
-                        None => change.await,
-                    }
-                    exchange.progress.mark_waiting(false);
-                    // Where none stands any more, the limit is on making the next one, however long this took.
-                    begun = Instant::now();
-                }
+                Acquire::Await(failures) => wait.for_connection(&pool, failures, change).await?,
+                Acquire::Busy(may_dial_at) => wait.for_stream(may_dial_at, change).await?,
             }
         }
     }
+
+    /// Sends the exchange over HTTP/1.1; `None` where it is to be sent again.
+    async fn send_http1(
+        &self,
+        exchange: &Exchange<'_>,
+        resend: &mut Resend,
+    ) -> Option<Result<Answer, Failure>> {
+        let outcome = self.direct.send(exchange).await;
+        let failed_by_tls = matches!(&outcome, Err(it) if it.kind == FailureKind::Tls);
+        if failed_by_tls && !resend.asked_again && !resend.over_http1 && exchange.can_repeat() {
+            // Since it was asked last it may have learnt HTTP/2, and forgotten the other one.
+            resend.asked_again = true;
+            pool(&self.pools, exchange.endpoint).ask_again();
+            return None;
+        }
+        Some(outcome)
+    }
+
+    /// Sends the exchange over a stream; `None` where it is to be sent again.
+    async fn send_http2(
+        &self,
+        slot: StreamSlot,
+        request: http::Request<()>,
+        exchange: &Exchange<'_>,
+        resend: &mut Resend,
+    ) -> Option<Result<Answer, Failure>> {
+        let outcome = session::exchange(slot, request, exchange, resend.expects).await;
+        if outcome.as_ref().is_err_and(|stream_failure| stream_failure.wants_http1) {
+            self.note_wants_http1(exchange.endpoint);
+            if exchange.can_repeat() {
+                resend.over_http1 = true;
+                return None;
+            }
+        }
+        match outcome.map_err(|stream_failure| stream_failure.failure) {
+            Err(failure) if failure.kind == FailureKind::Connect => {
+                pool(&self.pools, exchange.endpoint).note_unused(Instant::now());
+                Some(Err(failure))
+            }
+            Err(failure) if !failure.sent && resend.unsent_left > 0 && exchange.can_repeat() => {
+                resend.unsent_left -= 1;
+                None
+            }
+            Ok(answer) if resend.expects && is_unmet(&answer) && exchange.can_repeat() => {
+                resend.expects = false;
+                None
+            }
+            outcome => Some(outcome),
+        }
+    }
+}
+
+/// How an exchange is sent once more within its attempt: no server has carried it out.
+struct Resend {
+    /// With `Expect: 100-continue`, until a server says that it does not know that.
+    expects: bool,
+    /// The peer said of the stream that it wants HTTP/1.1.
+    over_http1: bool,
+    /// The endpoint spoke HTTP/1.1 before, and was asked again what it speaks.
+    asked_again: bool,
+    /// Each of the connections may have ended unnoticed, before it took any byte.
+    unsent_left: usize,
 }
 
 impl Transport for Multiplexed {
@@ -250,54 +219,21 @@ impl Transport for Multiplexed {
         if exchange.fresh {
             Box::pin(self.ping_all(exchange.endpoint)).await;
         }
-        let mut tries_left = self.config.max_connections;
-        let (mut expects, mut asked_again) = (expects(exchange), false);
-        let mut wants_http1 = false;
+        let mut resend = Resend {
+            expects: expects(exchange),
+            over_http1: false,
+            asked_again: false,
+            unsent_left: self.config.max_connections,
+        };
         loop {
-            let request = request::build_multiplexed(exchange, expects)?;
-            let slot = if wants_http1 { None } else { self.slot(exchange).await? };
-            let Some(slot) = slot else {
-                match self.direct.send(exchange).await {
-                    // Since it was asked last it may have learnt HTTP/2, and forgotten the other one.
-                    Err(failure)
-                        if failure.kind == FailureKind::Tls
-                            && !asked_again
-                            && !wants_http1
-                            && exchange.can_repeat() =>
-                    {
-                        asked_again = true;
-                        pool(&self.pools, exchange.endpoint).ask_again();
-                        continue;
-                    }
-                    outcome => return outcome,
-                }
+            let request = request::build_multiplexed(exchange, resend.expects)?;
+            let slot = if resend.over_http1 { None } else { self.slot(exchange).await? };
+            let outcome = match slot {
+                Some(slot) => self.send_http2(slot, request, exchange, &mut resend).await,
+                None => self.send_http1(exchange, &mut resend).await,
             };
-            let outcome = session::exchange(slot, request, exchange, expects).await;
-            if outcome.as_ref().is_err_and(|stream_failure| stream_failure.wants_http1) {
-                self.note_wants_http1(exchange.endpoint);
-                if exchange.can_repeat() {
-                    wants_http1 = true;
-                    continue;
-                }
-            }
-            match outcome.map_err(|stream_failure| stream_failure.failure) {
-                // Each of the connections may have ended unnoticed, before it took any byte.
-                Err(failure)
-                    if !failure.sent
-                        && failure.kind != FailureKind::Connect
-                        && tries_left > 0
-                        && exchange.can_repeat() =>
-                {
-                    tries_left -= 1;
-                }
-                Ok(answer) if expects && is_unmet(&answer) && exchange.can_repeat() => {
-                    expects = false;
-                }
-                Err(failure) if failure.kind == FailureKind::Connect => {
-                    pool(&self.pools, exchange.endpoint).note_unused(Instant::now());
-                    return Err(failure);
-                }
-                outcome => return outcome,
+            if let Some(outcome) = outcome {
+                return outcome;
             }
         }
     }
@@ -321,82 +257,7 @@ fn locked(pools: &H2Pools) -> MutexGuard<'_, HashMap<usize, Arc<H2Pool>>> {
     pools.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Makes one connection for all that wait for it. A task of its own: the exchange that asked first may be cut off
-/// while the others still wait.
-async fn establish(
-    dial: Dial,
-    config: Arc<MultiplexedConfig>,
-    direct: Arc<Direct>,
-    met: Vec<SocketAddr>,
-    limit: Duration,
-) {
-    let retires = config.direct.retirement();
-    match connect(dial.pool(), &config, &direct, &met, limit).await {
-        Ok(Some(session)) => dial.connected(session, retires),
-        // Asked again with the next renewal: servers learn.
-        Ok(None) => dial.speaks_http1(retires),
-        Err(failure) => dial.failed(failure),
-    }
-}
-
-/// `None` where the endpoint speaks HTTP/1.1, whose connection is then the other transport's, or wants that.
-async fn connect(
-    pool: &H2Pool,
-    config: &MultiplexedConfig,
-    direct: &Direct,
-    met: &[SocketAddr],
-    limit: Duration,
-) -> Result<Option<Arc<Session>>, Failure> {
-    let (begun, traffic, endpoint) = (Instant::now(), Traffic::default(), pool.endpoint());
-    let enter = |phase| pool.enter(phase);
-    let dialler = Dialler {
-        endpoint,
-        config: &config.direct,
-        alpn: config.alpn(),
-        met,
-        traffic: traffic.clone(),
-        limit,
-        // A few carry all streams.
-        reserve: Reserve::Used,
-        enter: &enter,
-    };
-    let stream = dialler.dial().await.inspect_err(|failure| note_dial(pool, failure, &traffic))?;
-    if !config.is_http2(&stream) {
-        direct.adopt(endpoint, stream, traffic)?;
-        return Ok(None);
-    }
-    let keep_alive = KeepAlive { interval: config.ping_interval, timeout: config.ping_timeout };
-    let changed = Arc::clone(pool.changed());
-    let left = limit.saturating_sub(begun.elapsed());
-    let opening = timeout(left, Session::open(stream, traffic.clone(), keep_alive, changed));
-    match opening.await.unwrap_or_else(|_| Err(not_connected(limit).into())) {
-        Ok(session) => Ok(Some(session)),
-        Err(stream_failure) if stream_failure.wants_http1 => Ok(None),
-        Err(stream_failure) => {
-            note_dial(pool, &stream_failure.failure, &traffic);
-            Err(stream_failure.failure)
-        }
-    }
-}
-
-/// A peer that takes a connection and ends it at once, or speaks something else, is like one that ends it a moment later.
-fn note_dial(pool: &H2Pool, failure: &Failure, traffic: &Traffic) {
-    let ended = matches!(failure.kind, FailureKind::Connect | FailureKind::Protocol);
-    if ended && traffic.written() > 0 {
-        pool.note_unused(Instant::now());
-    }
-}
-
 /// Identity, not equality: an endpoint whose properties changed is a new one with connections of its own.
 fn key(endpoint: &Arc<Endpoint>) -> usize {
     Arc::as_ptr(endpoint).addr()
 }
-
-/// Beyond that a server says something with its limit on streams.
-const MAX_CONNECTIONS: usize = 4;
-
-/// Finds a dead peer within 15 s, and keeps the connection known to what lies between.
-const PING_INTERVAL: Duration = Duration::from_secs(10);
-
-/// Far above any round trip.
-const PING_TIMEOUT: Duration = Duration::from_secs(5);
