@@ -4,7 +4,7 @@
 //! has not. Only a probe is settled by its head, for its circuit must not wait for the end of a long stream.
 
 use std::future::{Future, poll_fn};
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -54,6 +54,12 @@ pub(crate) fn is_streamed(config: &ClientConfig, retry: &RetryConfig, status: St
 #[derive(Debug)]
 pub(crate) struct Body {
     live: StreamedBody,
+    attempt: StreamedAttempt,
+}
+
+/// The attempt that brought a body's head.
+#[derive(Debug)]
+struct StreamedAttempt {
     lease: Option<Lease>,
     /// The call's place below the client's limit, which it has until the end of the body.
     permit: Option<InFlightPermit>,
@@ -80,18 +86,19 @@ pub(crate) fn begin(
             (AttemptRecord { url, transition: None, elapsed, now }, Some(lease))
         }
     };
-    (settled, Body { live, lease, permit: None, url, head, began })
+    let attempt = StreamedAttempt { lease, permit: None, url, head, began };
+    (settled, Body { live, attempt })
 }
 
 impl Body {
     pub(crate) fn holding(self, permit: Option<InFlightPermit>) -> Self {
-        Self { permit, ..self }
+        Self { attempt: StreamedAttempt { permit, ..self.attempt }, ..self }
     }
 
     /// Hands the answer over by `deliver`, with what is there of the body, and then carries the rest to its reader until it
     /// ends. What comes with its head is so handed over with it: its reader is woken once, and not twice.
     pub(crate) async fn carry(
-        mut self,
+        self,
         call: &mut Call<'_>,
         head: Result<Box<Response>, Error>,
         stream: BodyStream,
@@ -108,39 +115,17 @@ impl Body {
         let mut deliver = Some(|| deliver(Ok(Delivery { response, stream: Some(stream) })));
         let result = {
             let moved = pin!(move_pieces(&writer.channel, idle));
-            let mut ended = pin!(call.cancellation.or(moved));
-            poll_fn(|cx| {
-                let result = ended.as_mut().poll(cx);
-                if result.is_pending()
-                    && let Some(deliver) = deliver.take()
-                {
-                    deliver();
-                }
-                result
-            })
-            .await
+            let ended = pin!(call.cancellation.or(moved));
+            call_once_pending(ended, &mut deliver).await
         };
-        let result = match result {
-            Ok(result) => result,
-            Err(kind) => Err(Failure::sent(kind, "cancelled")),
-        };
+        let result = result.unwrap_or_else(|kind| Err(Failure::sent(kind, "cancelled")));
         // The connection is kept or closed before anybody learns of the end.
         let count = writer.channel.close();
-        drop(self.permit);
-        let ended = match &result {
-            Ok(()) => self.head,
-            Err(failure) => AttemptOutcome::Failed { kind: failure.kind, sent: true },
-        };
-        if let Some(lease) = self.lease.take() {
-            call.causing(|| settle(lease, &AttemptEnd::in_time(ended, self.began), None));
-        }
-        call.stripe.count(
-            if result.is_ok() { Counter::StreamsComplete } else { Counter::StreamsBroken },
-            1,
-        );
-        tell(call, &self.url, count, &result);
+        let (url, began) = (Arc::clone(&self.attempt.url), self.attempt.began);
+        self.attempt.settle(call, &result);
+        tell(call, &url, count, &result);
         let result = result.map_err(|failure| {
-            let record = BodyReport { attempts, attempt_count, began: self.began, count };
+            let record = BodyReport { attempts, attempt_count, began, count };
             (failure.kind, record.error(call, failure))
         });
         // A reader that has seen the end may send the same request again at once.
@@ -150,6 +135,41 @@ impl Body {
             deliver();
         }
     }
+}
+
+impl StreamedAttempt {
+    /// The body has ended: its endpoint learns how, and the call gives its place back.
+    fn settle(self, call: &Call<'_>, result: &Result<(), Failure>) {
+        drop(self.permit);
+        let (ended, counter) = match result {
+            Ok(()) => (self.head, Counter::StreamsComplete),
+            Err(failure) => {
+                let failed = AttemptOutcome::Failed { kind: failure.kind, sent: true };
+                (failed, Counter::StreamsBroken)
+            }
+        };
+        if let Some(lease) = self.lease {
+            call.causing(|| settle(lease, &AttemptEnd::in_time(ended, self.began), None));
+        }
+        call.stripe.count(counter, 1);
+    }
+}
+
+/// Drives `work` to its end, and calls `then` once it has to wait.
+async fn call_once_pending<T>(
+    mut work: Pin<&mut impl Future<Output = T>>,
+    then: &mut Option<impl FnOnce()>,
+) -> T {
+    poll_fn(|cx| {
+        let result = work.as_mut().poll(cx);
+        if result.is_pending()
+            && let Some(then) = then.take()
+        {
+            then();
+        }
+        result
+    })
+    .await
 }
 
 /// Moves pieces until the end; each may take `idle`, but for the time in which the reader has no room. A reader that looks
