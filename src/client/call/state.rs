@@ -152,23 +152,20 @@ impl<'a> CallState<'a> {
         let in_outage = done.lease.is_probe_in_outage();
         let AttemptDone { lease, began, race_end, facts, result, .. } = done;
         let late = facts.late_after.is_some();
-        let cost = Cost::Until(call.deadline);
-        let is_share = call.core.config.connect_timeout.is_none();
-        let hurried = is_share && elapsed < OUTLASTS_LOST_SYN;
-        let address = facts.connection.as_ref().and_then(|connection| connection.ends.remote);
-        if let Some(address) = address {
-            tell_address(lease.endpoint(), address, &AttemptSeen { outcome, race_end, late }, now);
+        if let Some(address) = facts.connection.as_ref().and_then(|it| it.ends.remote) {
+            let seen = AttemptSeen { outcome, race_end, late };
+            tell_address(lease.endpoint(), address, &seen, now);
             if class != Class::Success {
                 self.met.push(address);
             }
         }
+        let cost = Cost::Until(call.deadline);
+        let is_share = call.core.config.connect_timeout.is_none();
+        let hurried = is_share && elapsed < OUTLASTS_LOST_SYN;
         let end = AttemptEnd { outcome, race_end, late, began, now, elapsed, cost, hurried };
         let (settled, blamed) = call.causing(|| settle(lease, &end, hint.retry_after));
-        match (race_end, result) {
-            (
-                RaceEnd::Cancelled | RaceEnd::OvertakenByEarlier | RaceEnd::OvertakenByLater,
-                Err(mut failure),
-            ) => {
+        match result {
+            Err(mut failure) if race_end != RaceEnd::Ended => {
                 // The client's limits see a hang as what it is.
                 self.observe(&blamed, Class::Final, elapsed, now);
                 if race_end != RaceEnd::Cancelled {
@@ -176,7 +173,7 @@ impl<'a> CallState<'a> {
                 }
                 self.record.add_cancelled(settled, failure, facts);
             }
-            (_, result) => self.record.add(settled, result, facts),
+            result => self.record.add(settled, result, facts),
         }
         Judged { outcome, class, first_on_endpoint, in_outage, asked, hint }
     }

@@ -44,24 +44,7 @@ pub(crate) struct Plain {
 /// or is not complete.
 #[must_use]
 pub(crate) fn plain(bytes: &[u8]) -> Option<Plain> {
-    let is_1_1 = match bytes.get(..13)? {
-        [
-            b'H',
-            b'T',
-            b'T',
-            b'P',
-            b'/',
-            b'1',
-            b'.',
-            minor @ (b'0' | b'1'),
-            b' ',
-            b'2'..=b'9',
-            b'0'..=b'9',
-            b'0'..=b'9',
-            b' ' | b'\r',
-        ] => *minor == b'1',
-        _ => return None,
-    };
+    let is_1_1 = is_version_1_1(bytes)?;
     let mut at = end_of_value(bytes, 12)?;
     let (mut length, mut has_coding) = (None, false);
     for _ in 0..HYPER_HEADERS {
@@ -89,6 +72,18 @@ pub(crate) fn plain(bytes: &[u8]) -> Option<Plain> {
         }
     }
     None
+}
+
+/// Whether the status line says HTTP/1.1 and not 1.0; `None` where it says anything else, or has no plain final status.
+fn is_version_1_1(bytes: &[u8]) -> Option<bool> {
+    let (version, rest) = bytes.get(..13)?.split_at(8);
+    let is_1_1 = match version {
+        b"HTTP/1.1" => true,
+        b"HTTP/1.0" => false,
+        _ => return None,
+    };
+    let is_final = matches!(rest, [b' ', b'2'..=b'9', b'0'..=b'9', b'0'..=b'9', b' ' | b'\r']);
+    is_final.then_some(is_1_1)
 }
 
 /// Where the head in `bytes` ends, looked for from `from` on.
