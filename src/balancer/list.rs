@@ -13,6 +13,7 @@ use super::roster::Roster;
 use super::subset::{self, HostHealth};
 use crate::config::BalancerConfig;
 use crate::discovery::Listing;
+use crate::discovery::publisher::SourceState;
 use crate::endpoint::{Endpoint, Host};
 use crate::error::{Error, ErrorKind};
 use crate::runtime::callback_mutex::{CallbackGuard, CallbackMutex};
@@ -58,6 +59,31 @@ pub(crate) struct Seen {
     pub(crate) failures: u64,
     pub(crate) confirmations: u64,
     pub(crate) skipped: u64,
+}
+
+/// What a watch told since its balancer looked last.
+#[derive(Debug)]
+pub(crate) struct Unseen {
+    pub(crate) listing: Option<Arc<Listing>>,
+    pub(crate) failures: u64,
+    pub(crate) confirmations: u64,
+    pub(crate) skipped: u64,
+}
+
+impl Seen {
+    /// What is new in `state` and `listing`; from here on it is seen.
+    pub(crate) fn advance(&mut self, state: &SourceState, listing: Option<Arc<Listing>>) -> Unseen {
+        let unseen = Unseen {
+            listing: listing.filter(|listing| listing.version != self.version),
+            failures: state.failures - self.failures,
+            confirmations: state.confirmations - self.confirmations,
+            skipped: state.skipped.saturating_sub(self.skipped),
+        };
+        let version = unseen.listing.as_ref().map_or(self.version, |listing| listing.version);
+        let SourceState { failures, confirmations, skipped, .. } = *state;
+        *self = Self { version, failures, confirmations, skipped };
+        unseen
+    }
 }
 
 impl List {

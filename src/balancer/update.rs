@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::balancer::Balancer;
 use super::cluster_state::Mode;
-use super::list::{Change, List, Refresh};
+use super::list::{Change, List, Refresh, Unseen};
 use super::pick::pick_state::PickState;
 use super::roster::Roster;
 use crate::discovery::{CustomProvider, Subscriber, Supply, Watch};
@@ -113,23 +113,10 @@ impl Balancer {
     /// Takes what is new of the provider's watch.
     pub(super) fn take(&self, watch: &Watch, turn: CallbackGuard<'_, Refresh>) {
         let live = self.live();
-        let cells = &live.rules.cluster.cells;
-        let (state, listing) = (watch.state(), watch.latest());
-        let age = live.list.age(clock::now());
-        let mut refresh = turn.value();
-        let seen = &mut refresh.seen;
-        let (failed, before) = (state.failures - seen.failures, seen.version);
-        let confirmed = state.confirmations - seen.confirmations;
-        let skipped = state.skipped.saturating_sub(seen.skipped);
-        (seen.failures, seen.confirmations) = (state.failures, state.confirmations);
-        seen.skipped = state.skipped;
-        let fresh = listing.filter(|listing| listing.version != before);
-        if let Some(listing) = &fresh {
-            seen.version = listing.version;
-        }
-        drop(refresh);
+        let (state, age) = (watch.state(), live.list.age(clock::now()));
+        let unseen = turn.value().seen.advance(&state, watch.latest());
         let mut changed = false;
-        if let Some(listing) = &fresh {
+        if let Some(listing) = &unseen.listing {
             let note = |list: &List| {
                 list.note_taken(listing.version);
                 list.note_update();
@@ -138,25 +125,30 @@ impl Balancer {
         } else {
             drop(turn);
         }
-        if let Some(reason) = state.skipped_for.as_deref().filter(|_| skipped > 0) {
-            self.observers.emit(&Event::EntriesSkipped { count: skipped, reason });
+        if let Some(reason) = state.skipped_for.as_deref().filter(|_| unseen.skipped > 0) {
+            self.observers.emit(&Event::EntriesSkipped { count: unseen.skipped, reason });
         }
-        (0..failed).for_each(|_| cells.count(ClusterCounter::RefreshFailed));
-        let told = confirmed.max(u64::from(fresh.is_some()));
+        self.count_refresh(&unseen, changed);
+        match &state.problem {
+            Some(problem) => {
+                self.source_fails(problem);
+                if unseen.failures > 0 {
+                    live.list.note_failure(problem);
+                }
+            }
+            None if unseen.confirmations > 0 => self.source_is_well(),
+            None => {}
+        }
+    }
+
+    fn count_refresh(&self, unseen: &Unseen, changed: bool) {
+        let cells = &self.live().rules.cluster.cells;
+        (0..unseen.failures).for_each(|_| cells.count(ClusterCounter::RefreshFailed));
+        let told = unseen.confirmations.max(u64::from(unseen.listing.is_some()));
         let same = told.saturating_sub(u64::from(changed));
         (0..same).for_each(|_| cells.count(ClusterCounter::RefreshSame));
         if changed {
             cells.count(ClusterCounter::RefreshChanged);
-        }
-        match &state.problem {
-            Some(problem) => {
-                self.source_fails(problem);
-                if failed > 0 {
-                    live.list.note_failure(problem);
-                }
-            }
-            None if confirmed > 0 => self.source_is_well(),
-            None => {}
         }
     }
 
