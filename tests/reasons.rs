@@ -166,8 +166,25 @@ fn a_full_endpoint_is_told_with_what_is_in_flight() {
     let held = client.begin("/");
     eventually("it is under way", SOON, || server.in_flight() == 1);
     shows(&balancer.endpoint(server.port()), AHOY_REASON_FULL, "as many attempts in flight");
-    assert!(balancer.explain().contains("; 1 in flight, load "), "{}", balancer.explain());
+    assert!(balancer.explain().contains("; 1 in flight, cost 2.00\n"), "{}", balancer.explain());
     held.end().unwrap();
+}
+
+#[test]
+fn a_cost_by_latency_is_told_in_milliseconds_once_there_is_one() {
+    let server = Server::always(Reply::status(200).after(ms(100)));
+    let balancer = Balancer::recommended(&Provider::loopback(&[server.port()]));
+    let client = single(&balancer);
+    let held = client.begin("/");
+    eventually("it is under way", SOON, || server.in_flight() == 1);
+    let told = balancer.explain();
+    assert!(told.ends_with("; 1 in flight, cost unknown\n"), "{told}");
+    held.end().unwrap();
+    let told = balancer.explain();
+    let cost =
+        told.rsplit_once("; 0 in flight, cost ").and_then(|(_, it)| it.strip_suffix(" ms\n"));
+    let cost: f64 = cost.unwrap_or_else(|| panic!("{told}")).parse().unwrap();
+    assert!((100.0..5_000.0).contains(&cost), "{told}");
 }
 
 #[test]

@@ -81,7 +81,7 @@ pub use hedge::elsewhere::{ASK_AGAIN, ElsewhereFacts};
 pub use hedge::hedge::{HedgeConfig, HedgeDelay, HedgeFacts};
 pub use hedge::overdue::{Overdue, OverduePolicy, may_pass_over};
 pub use hedge::quantile::{Latencies, Sample, Watched};
-pub use load::load::{AhoyConfig, HostLoad, LoadModel, LoadOutcome, PeakEwmaConfig};
+pub use load::load::{AhoyConfig, HostLoad, LoadModel, LoadOutcome, PeakEwmaConfig, UNTRIED_COST};
 pub use load::reported::{Report, ReportedConfig, ReportedWeight, Utilization};
 pub use load::tick::Tick;
 pub use locality::priority::{PriorityConfig, PriorityLevel, PriorityLevels};

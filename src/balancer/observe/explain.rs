@@ -8,7 +8,7 @@ use super::status::{Reason, Status, StatusContext};
 use crate::balancer::balancer::Balancer;
 use crate::balancer::cluster_state::ClusterState;
 use crate::balancer::member::Member;
-use crate::policy::ProbeEligibility;
+use crate::policy::{LoadModel, ProbeEligibility, UNTRIED_COST};
 use crate::runtime::clock;
 
 impl Balancer {
@@ -48,7 +48,7 @@ impl Balancer {
         found
     }
 
-    /// One line for each endpoint, of which `most` are told: its URL and state, why, its load, and its last failure.
+    /// One line for each endpoint, of which `most` are told: its URL and state, why, its cost, and its last failure.
     #[must_use]
     pub fn explain(&self, most: usize) -> String {
         let now = clock::now();
@@ -75,7 +75,14 @@ fn write_line(text: &mut String, member: &Arc<Member>, context: StatusContext, n
         let (hot, slot) = (member.hot(), member.slot());
         let cost =
             hot.cost(slot, ProbeEligibility::of_attempt(false, false), hot.shared().tick(now));
-        let _ = write!(text, ", load {cost:.2}");
+        // By latency it is in microseconds.
+        let _ = match hot.shared().load {
+            Some(_) if cost >= UNTRIED_COST => write!(text, ", cost unknown"),
+            Some(LoadModel::PeakEwma(_) | LoadModel::Ahoy(_)) => {
+                write!(text, ", cost {:.1} ms", cost / 1000.0)
+            }
+            Some(LoadModel::LeastRequest) | None => write!(text, ", cost {cost:.2}"),
+        };
     }
     text.push('\n');
 }

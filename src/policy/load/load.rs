@@ -428,7 +428,7 @@ fn sample(average: f32, elapsed: f32, ending: LoadOutcome) -> Option<f32> {
 /// Finagle adds the number in flight to its penalty. A product keeps the same order, and in 32 bits
 /// the sum would round the number away.
 fn untried(flight: InFlightWord) -> f32 {
-    UNTRIED * flight.pending() as f32
+    UNTRIED_COST * flight.pending() as f32
 }
 
 /// Never zero, so that it can be divided by.
@@ -438,8 +438,8 @@ fn micros(duration: Duration) -> f32 {
 
 const MICROS: f32 = 1e6;
 
-/// More than an average of 30 s with dozens in flight: Finagle's 2^47 ns, in microseconds.
-const UNTRIED: f32 = 1.4e11;
+/// What an endpoint without history costs for each request in flight to it. More than an average of 30 s with dozens in flight: Finagle's 2^47 ns, in microseconds.
+pub const UNTRIED_COST: f32 = 1.4e11;
 
 /// What a failure counts as at least when the endpoint does not say how long to stay away; linkerd's.
 const UNHINTED: Duration = Duration::from_secs(5);
