@@ -55,7 +55,9 @@ pub(super) fn io_cause(error: &io::Error, stage: Stage) -> Cause {
 
 /// What the handshake's error means.
 pub(super) fn tls_cause(error: &rustls::Error) -> Cause {
-    Cause::new(FailureKind::Tls, words::describe(error))
+    // In TLS 1.3 a client may send its request before the server has looked at its certificate.
+    let in_handshake = words::refuses_client(error);
+    Cause { in_handshake, ..Cause::new(FailureKind::Tls, words::describe(error)) }
 }
 
 /// The next link; an [`io::Error`] answers with its content's source and skips the content itself.

@@ -4,6 +4,7 @@ use std::fs;
 use std::process::Command;
 use std::sync::Arc;
 
+use ahoy::ffi::client::builder::{AHOY_HTTP2_ALPN, AHOY_HTTP2_OFF};
 use ahoy::ffi::values::status::*;
 use rustls::ServerConfig;
 use rustls::crypto::ring;
@@ -74,9 +75,17 @@ fn a_server_that_asks_for_a_certificate_is_told_of() {
     let authority = Authority::new();
     let config = authority.strict_server("self.test", &authority);
     let server = Server::tls(config, |_| Reply::status(200));
-    let failure = get(&server, "self.test", &authority.pem).unwrap_err();
     let said = "the server asks for a certificate, none is set";
-    assert!(failure.message.contains(said), "{}", failure.message);
+    let host = Host::new("127.0.0.1", server.port()).https().server_name("self.test");
+    for http2 in [AHOY_HTTP2_OFF, AHOY_HTTP2_ALPN] {
+        let balancer = Balancer::round_robin(&Provider::of(std::slice::from_ref(&host)));
+        let client = Builder::new().balancer(&balancer).tries(1).ca(&authority.pem);
+        client.try_http2(http2).unwrap();
+        let failure = client.build().post("/", "text/plain", b"once").unwrap_err();
+        assert!(failure.message.contains(said), "{}", failure.message);
+        // With TLS 1.3 the request had left.
+        assert!(!failure.is_ambiguous, "{}", failure.message);
+    }
 }
 
 #[test]

@@ -25,6 +25,25 @@ pub(in crate::transport) fn describe(error: &Error) -> String {
     }
 }
 
+/// Whether the server said that it does not accept who the client is, which it says in a handshake alone (RFC 8446, 6.2).
+pub(in crate::transport) const fn refuses_client(error: &Error) -> bool {
+    matches!(
+        error,
+        Error::AlertReceived(
+            Alert::CertificateRequired
+                | Alert::NoCertificate
+                | Alert::BadCertificate
+                | Alert::UnsupportedCertificate
+                | Alert::CertificateRevoked
+                | Alert::CertificateExpired
+                | Alert::CertificateUnknown
+                | Alert::UnknownCA
+                | Alert::AccessDenied
+                | Alert::HandshakeFailure
+        )
+    )
+}
+
 /// What the server said before it ended the connection (RFC 8446, 6.2).
 fn alert(received: Alert) -> &'static str {
     match received {
