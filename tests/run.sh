@@ -13,9 +13,6 @@ set -eu
 cd "$(dirname "$0")/.."
 
 cargo=${CARGO:-cargo}
-# Tests are compiled by clippy, which is the compiler and its lints in one: `cargo clippy` beside would look at everything once
-# more, which took 95 s of processor time.
-tests="env RUSTC_WORKSPACE_WRAPPER=clippy-driver CLIPPY_ARGS=-Dwarnings__CLIPPY_HACKERY__ $cargo test --locked"
 target=${CARGO_TARGET_DIR:-target}
 case $target in /*) ;; *) target=$PWD/$target ;; esac
 export CARGO_TARGET_DIR="$target"
@@ -81,6 +78,12 @@ part() {
 waits='discovery(_.*)?|fairness|forever|resting'
 hangs=out_of_the_box
 
+# `cargo test` that compiles by clippy, which is the compiler and its lints in one: `cargo clippy` beside would look at
+# everything once more, which took 95 s of processor time.
+cargo_test() {
+    RUSTC_WORKSPACE_WRAPPER=clippy-driver CLIPPY_ARGS=-Dwarnings__CLIPPY_HACKERY__ "$cargo" test --locked "$@"
+}
+
 # programs [-v] PATTERN: the arguments for the programs of tests with such names; with -v for all others.
 programs() {
     for program in tests/*.rs tests/*/main.rs; do
@@ -97,7 +100,7 @@ run() {
         arena)
             at="--manifest-path benches/arena/Cargo.toml --target-dir $target/arena/build"
             # shellcheck disable=SC2086 # words
-            part arena $tests $at
+            part arena cargo_test $at
             ;;
         # Everything below stands on the library: where that fails, the rest would only repeat it.
         build) part build "${MAKE:-make}" --no-print-directory stage || finish ;;
@@ -115,28 +118,28 @@ run() {
             ;;
         # All that cargo builds, linted, and the tests of "cargo" before they are run. After "minimal": of two sets of features the
         # library that was built last is there, and the other is built again.
-        clippy) part clippy $tests --no-run --all-targets --features xds ;;
+        clippy) part clippy cargo_test --no-run --all-targets --features xds ;;
         # As many tests at once as processors, which is as many as there are I/O threads: the callbacks of some hold one for
         # seconds on purpose, and what is timed is measured beside.
         cargo)
             # shellcheck disable=SC2046 # words
-            part cargo $tests --no-fail-fast --features xds --lib $(programs -v "$waits|$hangs") -- --skip policy::
+            part cargo cargo_test --no-fail-fast --features xds --lib $(programs -v "$waits|$hangs") -- --skip policy::
             ;;
         waiting)
             # shellcheck disable=SC2046 # words
-            part waiting $tests --no-fail-fast --features xds $(programs "$waits")
+            part waiting cargo_test --no-fail-fast --features xds $(programs "$waits")
             ;;
         hanging)
             # shellcheck disable=SC2046 # words
-            part hanging $tests --no-fail-fast --features xds $(programs "$hangs")
+            part hanging cargo_test --no-fail-fast --features xds $(programs "$hangs")
             ;;
         # In virtual time.
         policies)
-            part policies $tests --features xds --lib policy:: || :
-            part simulator $tests --features xds --example sim
+            part policies cargo_test --features xds --lib policy:: || :
+            part simulator cargo_test --features xds --example sim
             ;;
         # Without proxies, HTTP/2, brotli and zstd: that it builds, calls, and refuses what is left out.
-        minimal) part minimal $tests --no-default-features --test options --test quickstart ;;
+        minimal) part minimal cargo_test --no-default-features --test options --test quickstart ;;
         readme) part readme bash tests/readme.sh ;;
         examples) part examples bash tests/examples.sh ;;
         acceptance) part acceptance bash tests/acceptance.sh ;;
@@ -181,7 +184,7 @@ again() {
                 targets=$(sed -n 's/.*to rerun pass `\(.*\)`$/\1/p' "$target/test-$name.log")
                 [ -n "$targets" ] || continue
                 # shellcheck disable=SC2086 # words
-                set -- $tests --no-fail-fast --features xds $targets
+                set -- cargo_test --no-fail-fast --features xds $targets
                 ;;
             bindings | go-python | hosts | hazards | exits | acceptance | tracing | prometheus | examples | cpp)
                 set -- sh tests/run.sh --part "$name"
