@@ -135,6 +135,8 @@ impl<'a> Picker<'a, '_> {
         Some(Picked { member: slots.get(slot?)?, panic: false, passes_over })
     }
 
+    /// Looks by criteria that are ever less strict: in the locality that is drawn, anywhere, at endpoints that slow start
+    /// holds back, at circuits whose probe is due, at endpoints that owe an answer, at those that were tried before.
     fn search(&self, rng: &mut Entropy) -> Search<'a> {
         let gate = self.config.slow_start.map(|_| SlowStartGate::draw(rng));
         let roster = &self.snapshot.roster;
