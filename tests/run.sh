@@ -270,7 +270,8 @@ case ${1-} in
         beside asan policies
         nicer=5
         beside waiting
-        beside examples tracing acceptance prometheus hosts exits hanging
+        beside hanging
+        beside examples tracing acceptance prometheus hosts exits
         each cargo
         joined
         # How late a process ends is looked at to the millisecond, and so is a language's event loop.
