@@ -1678,7 +1678,8 @@ ahoy_status ahoy_balancer_set_breaker(const ahoy_balancer *balancer,
 
 /**
  * Picks an endpoint that would be used now, and takes no probe's permit: an open circuit whose
- * probe is due is shown but not probed. Blocks while the provider is asked, at first use.
+ * probe is due is shown but not probed. Blocks while the provider is asked, at first use; the first
+ * list of one that tells its list by itself is not waited for: see ahoy_balancer_wait_ready.
  *
  * @param endpoint gets the endpoint, to be freed with ahoy_endpoint_free; NULL on failure
  * @return AHOY_E_NO_ENDPOINTS if none is known or no circuit admits; AHOY_E_DISCOVERY if the
@@ -1695,7 +1696,8 @@ ahoy_status ahoy_balancer_pick(const ahoy_balancer *balancer,
  * their circuits: an endpoint that is down stays down. An empty list counts once the provider has
  * told no other for the time of its option empty_hold, 30 s by default.
  *
- * Blocks until the provider returns.
+ * Blocks until the provider returns. One that tells its list by itself is asked to look again, and
+ * not waited for.
  *
  * @return AHOY_E_DISCOVERY if the provider failed; the last good list stays in use.
  *        AHOY_E_WOULD_DEADLOCK inside a callback
@@ -1709,7 +1711,8 @@ AHOY_API ahoy_status ahoy_balancer_update(const ahoy_balancer *balancer, ahoy_er
  * by weight or key, which build their tables anew.
  *
  * A known endpoint (same address, port and scheme) gets the properties of host and keeps its
- * circuit. Blocks while the provider is asked, at first use.
+ * circuit. Blocks while the provider is asked, at first use. The first list of a provider that
+ * tells its list by itself is an update too: add after ahoy_balancer_wait_ready.
  *
  * @param host copied; still the caller's to free
  * @return AHOY_E_DISCOVERY if the provider failed at first use; AHOY_E_WOULD_DEADLOCK inside a
@@ -4690,7 +4693,8 @@ ahoy_status ahoy_call_wait(const ahoy_call *call,
  * @param user_data passed to fn
  * @param destroy called once when user_data is no longer needed, also if this function fails; may
  *        be NULL
- * @return AHOY_E_IN_USE if the result was taken before or goes to another callback
+ * @return AHOY_E_IN_USE if the result was taken before or goes to another callback; AHOY_E_CLOSED
+ *         once ahoy_client_close has returned: ahoy_call_poll has the result
  */
 AHOY_API
 ahoy_status ahoy_call_on_done(const ahoy_call *call,

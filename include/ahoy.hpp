@@ -2586,7 +2586,8 @@ class balancer : public detail::handle<ahoy_balancer, &ahoy_balancer_free> {
 
     /**
      * Picks an endpoint that would be used now, and takes no probe's permit: an open circuit whose
-     * probe is due is shown but not probed. Blocks while the provider is asked, at first use.
+     * probe is due is shown but not probed. Blocks while the provider is asked, at first use; the
+     * first list of one that tells its list by itself is not waited for: see balancer::wait_ready.
      *
      * @exception exception errc::no_endpoints if none is known or no circuit admits; errc::discovery
      *        if the provider failed at first use; errc::invalid_argument if the balancer's settings do
@@ -2599,7 +2600,8 @@ class balancer : public detail::handle<ahoy_balancer, &ahoy_balancer_free> {
      * their circuits: an endpoint that is down stays down. An empty list counts once the provider has
      * told no other for the time of its option empty_hold, 30 s by default.
      *
-     * Blocks until the provider returns.
+     * Blocks until the provider returns. One that tells its list by itself is asked to look again, and
+     * not waited for.
      *
      * @exception exception errc::discovery if the provider failed; the last good list stays in use.
      *        errc::would_deadlock inside a callback
@@ -2613,7 +2615,8 @@ class balancer : public detail::handle<ahoy_balancer, &ahoy_balancer_free> {
      * by weight or key, which build their tables anew.
      *
      * A known endpoint (same address, port and scheme) gets the properties of host and keeps its
-     * circuit. Blocks while the provider is asked, at first use.
+     * circuit. Blocks while the provider is asked, at first use. The first list of a provider that
+     * tells its list by itself is an update too: add after balancer::wait_ready.
      *
      * @param host copied
      * @exception exception errc::discovery if the provider failed at first use; errc::would_deadlock

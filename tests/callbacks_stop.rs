@@ -52,6 +52,9 @@ fn from_then_on_no_callback_begins_and_what_needs_one_says_closed() {
             AHOY_OK
         });
         let unprepared = Builder::new().balancer(&Balancer::round_robin(&provider)).build();
+        let never_asked = Provider::custom(|_| AHOY_OK);
+        never_asked.set("callbacks", "thread").unwrap();
+        let by_thread = Builder::new().balancer(&Balancer::round_robin(&never_asked)).build();
         hooked.get("/").unwrap();
         logging.get("/").unwrap();
         let before = count.load(Ordering::SeqCst);
@@ -62,7 +65,10 @@ fn from_then_on_no_callback_begins_and_what_needs_one_says_closed() {
         assert_eq!(failure.status, AHOY_E_CLOSED, "{}", failure.message);
         assert!(failure.message.contains("ahoy_callbacks_stop"), "{}", failure.message);
         assert_eq!(hooked.begin("/").end().unwrap_err().status, AHOY_E_CLOSED);
-        assert_eq!(unprepared.get("/").unwrap_err().status, AHOY_E_CLOSED);
+        for client in [&unprepared, &by_thread] {
+            assert_eq!(client.get("/").unwrap_err().status, AHOY_E_CLOSED);
+            assert_eq!(client.begin("/").end().unwrap_err().status, AHOY_E_CLOSED);
+        }
         assert_eq!(logging.get("/").unwrap().status, 200);
         let (called, done) = (logging.begin("/"), counts());
         called.on_done(move |_| done()).unwrap();

@@ -98,6 +98,99 @@ fn a_close_waits_for_calls_that_were_taken_right_before() {
 }
 
 #[test]
+fn a_close_waits_for_a_blocking_call_that_asks_its_provider() {
+    let _io_threads_are_not_blocked = alone();
+    let server = Server::ok();
+    for callbacks in ["any", "thread", "caller"] {
+        let (client, asked, answer) = asking(server.port(), callbacks);
+        thread::scope(|scope| {
+            let blocked = scope.spawn(|| client.get("/"));
+            asked.recv_timeout(SOON).unwrap();
+            let closing = scope.spawn(|| client.close(FOREVER));
+            eventually("it refuses", SOON, || {
+                let early = client.start(&Request::new("GET", "/late"));
+                early.is_err_and(|failure| failure.status == AHOY_E_CLOSED)
+            });
+            answer.send(true).unwrap();
+            assert_eq!(blocked.join().unwrap().unwrap().status, 200, "{callbacks}");
+            closing.join().unwrap().unwrap();
+        });
+    }
+}
+
+#[test]
+fn a_close_waits_for_the_hook_of_a_call_whose_provider_fails() {
+    let _io_threads_are_not_blocked = alone();
+    let (told, ended) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
+    let (tells, ends) = (Arc::clone(&told), Arc::clone(&ended));
+    let builder = Builder::new().on_call_end(move |_| {
+        tells.store(true, Ordering::SeqCst);
+        thread::sleep(ms(100));
+        ends.store(true, Ordering::SeqCst);
+    });
+    let (provider, asked, answer) = gated(1, "any");
+    let client = builder.balancer(&Balancer::round_robin(&provider)).build();
+    thread::scope(|scope| {
+        let blocked = scope.spawn(|| client.get("/"));
+        asked.recv_timeout(SOON).unwrap();
+        answer.send(false).unwrap();
+        eventually("the hook runs", SOON, || told.load(Ordering::SeqCst));
+        client.close(FOREVER).unwrap();
+        assert!(ended.load(Ordering::SeqCst), "a hook of a closed client runs");
+        assert_eq!(blocked.join().unwrap().unwrap_err().status, AHOY_E_DISCOVERY);
+    });
+}
+
+#[test]
+fn a_closed_client_takes_no_list_from_another_that_waits_for_it() {
+    let _io_threads_are_not_blocked = alone();
+    let server = Server::ok();
+    // As many questions as are put at once.
+    let busy: Vec<_> = (0..PROVIDER_THREADS).map(|_| asking(server.port(), "any")).collect();
+    let calls: Vec<_> = busy.iter().map(|(client, ..)| client.begin("/")).collect();
+    for (_, asked, _) in &busy {
+        asked.recv_timeout(SOON).unwrap();
+    }
+    let (provider, asked, answer) = gated(server.port(), "any");
+    let balancer = Balancer::round_robin(&provider);
+    let [first, second] = [(); 2].map(|()| Builder::new().balancer(&balancer).build());
+    let (lost, kept) = (first.begin("/"), second.begin("/"));
+    first.close(0).unwrap();
+    assert_eq!(lost.end().unwrap_err().status, AHOY_E_CLOSED);
+    busy.iter().for_each(|(.., answer)| answer.send(true).unwrap());
+    asked.recv_timeout(SOON).unwrap();
+    answer.send(true).unwrap();
+    assert_eq!(kept.end().unwrap().status, 200);
+    calls.iter().for_each(|call| assert_eq!(call.end().unwrap().status, 200));
+}
+
+/// As many as questions have threads at once.
+const PROVIDER_THREADS: usize = 16;
+
+/// A client whose provider tells when it is asked, and waits for what to say.
+fn asking(port: u16, callbacks: &str) -> (Client, mpsc::Receiver<()>, mpsc::Sender<bool>) {
+    let (provider, asked, answer) = gated(port, callbacks);
+    (Builder::new().balancer(&Balancer::round_robin(&provider)).build(), asked, answer)
+}
+
+/// Its provider: one endpoint at `port`, or a failure.
+fn gated(port: u16, callbacks: &str) -> (Provider, mpsc::Receiver<()>, mpsc::Sender<bool>) {
+    let (tell, asked) = mpsc::channel();
+    let (answer, answers) = mpsc::channel::<bool>();
+    let (tell, answers) = (Mutex::new(tell), Mutex::new(answers));
+    let provider = Provider::custom(move |hosts| {
+        tell.lock().unwrap().send(()).unwrap();
+        if !answers.lock().unwrap().recv_timeout(SOON).unwrap() {
+            return AHOY_E_INTERNAL;
+        }
+        hosts.add("127.0.0.1", port).unwrap();
+        AHOY_OK
+    });
+    provider.set("callbacks", callbacks).unwrap();
+    (provider, asked, answer)
+}
+
+#[test]
 fn when_the_time_is_up_the_rest_ends_with_closed() {
     let _io_threads_are_not_blocked = alone();
     for (limit, base_url) in [(0, false), (100, false), (0, true), (100, true)] {
@@ -450,6 +543,65 @@ fn after_a_close_nothing_is_told_of_a_balancer_that_goes_on() {
     other.get("/").unwrap();
     assert_eq!(counts(), (before.0 + 1, before.1 + 1));
     assert!(queue.next_event(0).is_none());
+}
+
+#[test]
+fn a_closed_client_opens_no_connection_ahead_of_calls() {
+    let _io_threads_are_not_blocked = alone();
+    let [server, newcomer] = [Server::ok(), Server::ok()];
+    let balancer = round_robin(&[server.port()]);
+    let clients = [(); 2].map(|()| {
+        let builder = Builder::new().balancer(&balancer);
+        builder.option("warm_up", "1").unwrap();
+        builder.build()
+    });
+    for client in &clients {
+        client.begin("/").end().unwrap();
+    }
+    clients[0].close(1_000).unwrap();
+    balancer.join(&Host::new("127.0.0.1", newcomer.port())).unwrap();
+    // The closed one would be looked after first.
+    eventually("the other one is ready", SOON, || newcomer.connections() > 0);
+    let uses_it = || clients[1].begin("/").end().unwrap().endpoint_url == newcomer.url();
+    eventually("it is used", SOON, uses_it);
+    assert_eq!(newcomer.connections(), 1);
+}
+
+#[test]
+fn after_a_close_no_connection_is_traced_for_a_balancer_that_goes_on() {
+    let _io_threads_are_not_blocked = alone();
+    let server = Server::ok();
+    let balancer = round_robin(&[server.port()]).check(Some("/health"), 20, 1_000);
+    let traced = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&traced);
+    let client = Builder::new()
+        .balancer(&balancer)
+        .wire_trace(move |_, _, _| _ = count.fetch_add(1, Ordering::SeqCst))
+        .build();
+    let call = client.begin("/");
+    let other = single(&balancer);
+    other.get("/").unwrap();
+    client.close(1_000).unwrap();
+    let before = traced.load(Ordering::SeqCst);
+    assert!(before > 0);
+    let late = call.on_done(|_| panic!("a callback of a closed client"));
+    assert_eq!(late.unwrap_err().status, AHOY_E_CLOSED);
+    assert_eq!(call.poll().unwrap().unwrap().status, 200);
+
+    let checks = || server.requests().iter().filter(|seen| seen.path == "/health").count();
+    let is_checked_further = || {
+        let before = checks();
+        eventually("it is checked further", SOON, || {
+            other.get("/").unwrap();
+            // What answers calls is not checked meanwhile.
+            thread::sleep(ms(40));
+            checks() > before + 5
+        });
+    };
+    is_checked_further();
+    drop(client);
+    is_checked_further();
+    assert_eq!(traced.load(Ordering::SeqCst), before);
 }
 
 #[test]

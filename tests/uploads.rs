@@ -340,8 +340,10 @@ fn one_call_at_a_time_draws_and_a_cancelled_one_draws_no_more() {
         let request = post().rewindable(None, say, || true);
         for round in 1..=3 {
             let holder = client.start(&request).unwrap();
+            let refused = client.send(&request).unwrap_err();
+            assert_eq!(refused.status, AHOY_E_IN_USE, "{}", refused.message);
             eventually("it draws", SOON, || asked.load(Ordering::SeqCst) == round);
-            let refused = client.start(&request).unwrap().end().unwrap_err();
+            let refused = client.start(&request).map(drop).unwrap_err();
             assert_eq!(refused.status, AHOY_E_IN_USE, "{}", refused.message);
             holder.cancel().unwrap();
             assert_eq!(holder.end().unwrap_err().status, AHOY_E_CANCELLED);

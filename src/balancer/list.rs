@@ -114,6 +114,12 @@ impl List {
         self.note_end();
     }
 
+    /// One more was to be asked for, and was not.
+    pub(crate) fn note_unasked(&self) {
+        self.note_answer();
+        self.note_end();
+    }
+
     /// The thread that asks has its answer, and would give no other. It is told before the answer is: a call that finds
     /// no endpoint in the new list asks again, and would else wait for this thread in vain.
     fn note_answer(&self) {

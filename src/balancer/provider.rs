@@ -101,7 +101,7 @@ impl Balancer {
         caller_jobs::submit(itself.as_ptr().addr(), move || {
             if let Some(balancer) = itself.upgrade() {
                 // The balancer tells of a provider that fails; where another thread is at it, that one's answer counts.
-                scope(&mut || drop(balancer.try_update_since(seen)));
+                balancer.ask_in(scope, || drop(balancer.try_update_since(seen)));
             }
         });
     }
@@ -115,7 +115,7 @@ impl Balancer {
         let job = move || {
             let cleanup = lost::push_cleanup(Arc::clone(&call) as Arc<dyn ThreadCleanup>);
             // The balancer tells of a provider that fails.
-            scope(&mut || drop(call.0.update_since(seen)));
+            call.0.ask_in(scope, || drop(call.0.update_since(seen)));
             drop(cleanup);
             call.end();
         };
@@ -123,6 +123,19 @@ impl Balancer {
             live.list.is_asked.store(false, Ordering::Release);
             Error::new(ErrorKind::Overloaded, format!("provider: no thread could be made: {error}"))
         })
+    }
+
+    /// Asks in the scope of a client. Where that is closed by now, calls of other clients that rely on the answer look once
+    /// more, and ask in their own.
+    fn ask_in(&self, scope: HostCallScope, ask: impl Fn()) {
+        let mut has_asked = false;
+        scope(&mut || {
+            has_asked = true;
+            ask();
+        });
+        if !has_asked {
+            self.live().list.note_unasked();
+        }
     }
 
     /// Waits until an update ends that had not when `ended` were over: well, or where a provider that is asked fails.

@@ -14,7 +14,7 @@ use super::call::unsent::unsent;
 use super::completion::completion::{Completion, Finisher, Outcome};
 use super::completion::queue::Queue;
 use super::core::{Core, check_may_wait, out_of_resources};
-use super::lifecycle::Lifecycle;
+use super::lifecycle::{CallEntry, Lifecycle};
 use super::observe::hooks::Hooks;
 use super::observe::log::Log;
 use super::plan::Plan;
@@ -73,7 +73,10 @@ impl Client {
         let used = |balancer: &Arc<Balancer>| balancer.updates_done() > 0;
         if let Some(balancer) = self.core.route.balancer().filter(|it| used(it)) {
             // Where it fails, the next call does it.
-            let _ = balancer.join().and_then(|()| self.prepare(RequestedBy::Attempt));
+            let _ = self.core.lifecycle.enter(true).and_then(|_entry| {
+                balancer.join()?;
+                self.prepare(RequestedBy::Attempt)
+            });
         }
         self.warm_up();
     }
@@ -105,29 +108,33 @@ impl Client {
     pub fn send(self: &Arc<Self>, request: &Request) -> Result<Delivery, Error> {
         check_may_wait()?;
         let started = clock::now();
-        self.core.lifecycle.check_open()?;
-        self.warm_up();
-        self.prepare_for(request, RequestedBy::Blocking, started)?;
+        let entry = self.enter(request, RequestedBy::Blocking, started)?;
         if self.core.config.http2 != Http2::Off || request.streamed {
-            return self.start_and_wait(request, started);
+            return self.start_and_wait(request, started, &entry);
         }
         let driven = match self.core.wiring.proxies {
             // The direct transport's writes raise no SIGPIPE; reqwest's may.
-            None => self.drive(request, started),
-            Some(_) => callback::without_sigpipe(|| self.drive(request, started)),
+            None => self.drive(request, started, &entry),
+            Some(_) => callback::without_sigpipe(|| self.drive(request, started, &entry)),
         };
-        driven?.map_or_else(|| self.start_and_wait(request, started), Ok)
+        driven?.map_or_else(|| self.start_and_wait(request, started, &entry), Ok)
     }
 
     /// `None` where no shard is left.
-    fn drive(&self, request: &Request, started: Instant) -> Result<Option<Delivery>, Error> {
+    fn drive(
+        &self,
+        request: &Request,
+        started: Instant,
+        entry: &CallEntry<'_>,
+    ) -> Result<Option<Delivery>, Error> {
         let resolver = resolver().map_err(out_of_resources)?;
         let fits = |transport: &ClientTransport| transport.is_of(&self.core);
         let attach = || ClientTransport::new(&self.core, resolver, Driver::Shard);
         let work = |transport: Arc<ClientTransport>, stop: Arc<Stop>| async move {
-            self.core.lifecycle.check_open()?;
+            entry.check()?;
             let cancellation = Cancellation { stop: &stop, interrupt: self.core.interrupt() };
-            let call = Call::new((&self.core, &transport.stripe), request, cancellation, started)?;
+            let (place, body) = ((&*self.core, &*transport.stripe), Call::hold_body(request)?);
+            let call = Call::new(place, request, body, cancellation, started)?;
             attempt::run(&call, &*transport, &mut None).await.map(Delivery::from)
         };
         let outcome = shard::drive(&self.core.lifecycle.tenant, (fits, attach), work)
@@ -140,8 +147,9 @@ impl Client {
         self: &Arc<Self>,
         request: &Request,
         started: Instant,
+        entry: &CallEntry<'_>,
     ) -> Result<Delivery, Error> {
-        let completion = self.start_at(request.clone(), started)?;
+        let completion = self.start_at(request.clone(), started, entry)?;
         let waited = match self.core.interrupt() {
             None => {
                 let wait = |slice| waiter::wait(completion.outcome(), slice);
@@ -171,18 +179,21 @@ impl Client {
     /// # Errors
     /// The request does not fit the client, or no thread could be had. All else ends the call.
     pub fn start(self: &Arc<Self>, request: Request) -> Result<Arc<Completion>, Error> {
-        self.start_at(request, clock::now())
+        let started = clock::now();
+        let entry = self.enter(&request, RequestedBy::Started, started)?;
+        self.start_at(request, started, &entry)
     }
 
     fn start_at(
         self: &Arc<Self>,
         request: Request,
         started: Instant,
+        entry: &CallEntry<'_>,
     ) -> Result<Arc<Completion>, Error> {
         let completion = Arc::new(Completion::default());
         let told = Arc::clone(&completion);
         let finish = move |outcome| told.finish(outcome);
-        self.spawn(request, started, Arc::clone(completion.stop()), finish)?;
+        self.spawn(request, started, Arc::clone(completion.stop()), finish, entry)?;
         Ok(completion)
     }
 
@@ -202,7 +213,10 @@ impl Client {
             let (queue, stop) = (Arc::clone(queue), Arc::clone(&stop));
             move |outcome| queue.finish(tag, &stop, outcome)
         };
-        let spawned = self.spawn(request, clock::now(), Arc::clone(&stop), finish);
+        let started = clock::now();
+        let spawned = self
+            .enter(&request, RequestedBy::Started, started)
+            .and_then(|entry| self.spawn(request, started, Arc::clone(&stop), finish, &entry));
         if spawned.is_err() {
             queue.retract(tag, &stop);
         }
@@ -217,11 +231,11 @@ impl Client {
         started: Instant,
         stop: Arc<Stop>,
         finish: impl Fn(Outcome) + Clone + Send + Sync + 'static,
+        entry: &CallEntry<'_>,
     ) -> Result<(), Error> {
-        self.core.lifecycle.check_open()?;
-        self.warm_up();
-        self.prepare_for(&request, RequestedBy::Started, started)?;
         Call::check(&self.core, &request)?;
+        // Held from here on: a later call with the same source is refused, and not this one.
+        let body_reader = Call::hold_body(&request)?;
         let resolver = resolver().map_err(out_of_resources)?;
         let thread = io_thread::least_busy().map_err(out_of_resources)?;
         let client = Arc::clone(self);
@@ -236,14 +250,13 @@ impl Client {
             }
         };
         // Asked once more: a close may have come meanwhile, and now it sees this task.
-        let lifecycle = &self.core.lifecycle;
-        let is_open = || lifecycle.check_open();
-        thread.spawn_where(is_open, &lifecycle.tenant, stop, lost, async move {
+        let tenant = &self.core.lifecycle.tenant;
+        thread.spawn_where(|| entry.check(), tenant, stop, lost, async move {
             let finisher = Finisher::new(finish);
             let transport = client.transport_of(&place, resolver);
             let cancellation = Cancellation { stop: &asked, interrupt: None };
             let place = (&*client.core, &*transport.stripe);
-            match Call::new(place, &request, cancellation, started) {
+            match Call::new(place, &request, body_reader, cancellation, started) {
                 Ok(mut call) => {
                     let mut body = None;
                     let outcome = attempt::run(&call, &*transport, &mut body).await;
@@ -302,13 +315,23 @@ impl Client {
     /// This is a callback, which a call under way may be waiting for; or a callback outlasts the limit.
     pub fn close(&self, timeout: Duration) -> Result<(), Error> {
         check_may_wait()?;
-        self.core.lifecycle.close(timeout)
+        let closed = self.core.lifecycle.close(timeout);
+        self.core.forget_present_balancer();
+        closed
+    }
+
+    /// Fails once a close has returned, after which no callback runs.
+    ///
+    /// # Errors
+    /// It has.
+    pub fn check_may_call_back(&self) -> Result<(), Error> {
+        self.core.lifecycle.check_not_silent()
     }
 
     /// Runs `tell`, which calls the host, on an I/O thread.
     ///
     /// # Errors
-    /// No thread could be made.
+    /// A close has returned, or no thread could be made.
     pub fn tell(&self, tell: impl FnOnce() + Send + 'static) -> Result<(), Error> {
         self.core.tell(tell)
     }
@@ -325,7 +348,8 @@ impl Client {
         let (client, place) = (Arc::clone(self), Arc::clone(&thread));
         thread.spawn(&self.core.lifecycle.tenant, Arc::default(), || {}, async move {
             // Where the provider fails here, the first call that it does not fail lets the next visit go on.
-            let _ = client.prepare(RequestedBy::Attempt);
+            let lifecycle = &client.core.lifecycle;
+            let _ = lifecycle.enter(false).and_then(|_entry| client.prepare(RequestedBy::Attempt));
             if let Some(balancer) = client.core.route.balancer()
                 && balancer.updates_done() == 0
             {
@@ -349,27 +373,29 @@ impl Client {
         })
     }
 
-    /// Asks the provider at the balancer's first use, or begins to be told by it; a call that fails for it ends as any other
-    /// does.
-    fn prepare_for(
-        &self,
+    /// Lets a call in, and asks the provider at the balancer's first use, or begins to be told by it; a call that fails for
+    /// it ends as any other does.
+    fn enter(
+        self: &Arc<Self>,
         request: &Request,
         by: RequestedBy,
         started: Instant,
-    ) -> Result<(), Error> {
+    ) -> Result<CallEntry<'_>, Error> {
+        let asks_host = self.core.route.balancer().is_some_and(|it| it.updates_done() == 0);
+        let entry = self.core.lifecycle.enter(asks_host)?;
+        self.warm_up();
         self.prepare(by).map_err(|error| match error.kind() {
             ErrorKind::Discovery => unsent(&self.core, request, &error, started),
             _ => error,
-        })
+        })?;
+        Ok(entry)
     }
 
     /// Asks the provider at the balancer's first use, or begins to be told by it.
     fn prepare(&self, by: RequestedBy) -> Result<(), Error> {
         match &self.core.route {
             Route::Balanced(balancer) => {
-                if balancer.updates_done() == 0 {
-                    self.core.lifecycle.track(|| balancer.prepare_for(by))??;
-                }
+                balancer.prepare_for(by)?;
                 let transport = || Ok(ClientTransport::direct(&self.core, resolver()?));
                 background::begin(balancer, transport).map_err(out_of_resources)
             }

@@ -29,6 +29,7 @@ use crate::runtime::io_thread;
 use crate::runtime::process::{self, PerProcess};
 use crate::runtime::shard;
 use crate::statistics::ClientCells;
+use crate::transport::{KeyLogSink, WireTrace};
 
 /// The parts of a client that its calls share.
 #[derive(Debug)]
@@ -61,15 +62,17 @@ pub struct Core {
 impl Core {
     /// The core of a client for `route`. Its log observes the balancer from now on.
     pub(crate) fn new(
-        config: ClientConfig,
+        mut config: ClientConfig,
         route: Route,
-        hooks: Hooks,
+        mut hooks: Hooks,
         log: Log,
         observers: Vec<Arc<dyn Observer>>,
     ) -> Result<Self, Error> {
         let balanced = route.balancer().is_some();
         config.check(balanced)?;
         let (log, lifecycle) = (Arc::new(log), Arc::new(Lifecycle::new()));
+        config.tls.key_log = config.tls.key_log.map(|sink| key_log_of(sink, &lifecycle));
+        hooks.on_wire = hooks.on_wire.map(|trace| wire_trace_of(trace, &lifecycle));
         let client_observer = |observers| ClientObserver::new(&log, observers, &lifecycle);
         let core = Self {
             wiring: Wiring::new(&config, balanced, observing(&log, client_observer(Vec::new())))?,
@@ -150,6 +153,11 @@ impl Core {
         Arc::clone(&self.present_balancer)
     }
 
+    /// Nothing goes on beside the calls any more.
+    pub(crate) fn forget_present_balancer(&self) {
+        self.present_balancer.store(None);
+    }
+
     /// The one place that a client's events go through.
     pub(crate) fn emit(&self, event: &Event<'_>) {
         self.log.observe(event);
@@ -206,15 +214,15 @@ impl Core {
     /// Runs `tell`, which calls the host, on an I/O thread.
     ///
     /// # Errors
-    /// No thread could be made.
+    /// A close has returned, or no thread could be made.
     pub fn tell(self: &Arc<Self>, tell: impl FnOnce() + Send + 'static) -> Result<(), Error> {
         let thread = io_thread::least_busy().map_err(out_of_resources)?;
-        let core = Arc::clone(self);
-        thread.spawn(&self.lifecycle.tenant, Arc::default(), || {}, async move {
+        let (core, lifecycle) = (Arc::clone(self), &self.lifecycle);
+        let may_tell = || lifecycle.check_not_silent();
+        thread.spawn_where(may_tell, &lifecycle.tenant, Arc::default(), || {}, async move {
             tell();
             core.lifecycle.note_end();
-        });
-        Ok(())
+        })
     }
 
     /// How signals end a blocking call; none where they do not, as on a thread that cannot drive a shard.
@@ -244,6 +252,27 @@ pub(crate) fn out_of_resources(error: std::io::Error) -> Error {
 
 fn observing(log: &Log, client_observer: Arc<ClientObserver>) -> Option<Arc<dyn Observer>> {
     log.is_on().then_some(client_observer as Arc<dyn Observer>)
+}
+
+/// `sink`, until a close has returned or the client is gone: handshakes go on beside the calls.
+fn key_log_of(sink: KeyLogSink, lifecycle: &Arc<Lifecycle>) -> KeyLogSink {
+    let lifecycle = Arc::downgrade(lifecycle);
+    KeyLogSink::new(move |line| {
+        if let Some(lifecycle) = lifecycle.upgrade() {
+            lifecycle.tell(|| sink.tell(line));
+        }
+    })
+}
+
+/// The same of `trace`: a balancer that others share goes on to use the client's connections, and HTTP/2 has frames of its
+/// own.
+fn wire_trace_of(trace: WireTrace, lifecycle: &Arc<Lifecycle>) -> WireTrace {
+    let lifecycle = Arc::downgrade(lifecycle);
+    WireTrace::new(move |event| {
+        if let Some(lifecycle) = lifecycle.upgrade() {
+            lifecycle.tell(|| trace.tell(event));
+        }
+    })
 }
 
 /// Takes in what happens beside the client's own calls, on any thread: to a balancer that others share, and to

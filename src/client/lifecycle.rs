@@ -33,10 +33,24 @@ impl Lifecycle {
     }
 
     pub(crate) fn check_open(&self) -> Result<(), Error> {
-        if self.closed.load(Ordering::SeqCst) {
-            return Err(Error::new(ErrorKind::Closed, "client: is closed"));
-        }
-        Ok(())
+        if self.closed.load(Ordering::SeqCst) { Err(is_closed()) } else { Ok(()) }
+    }
+
+    /// Fails once a close has returned.
+    pub(crate) fn check_not_silent(&self) -> Result<(), Error> {
+        if self.silent.load(Ordering::SeqCst) { Err(is_closed()) } else { Ok(()) }
+    }
+
+    /// Lets a call in. One that `asks_host` before it has a place of its own is tracked on its way there.
+    ///
+    /// # Errors
+    /// The client is closed.
+    pub(crate) fn enter(&self, asks_host: bool) -> Result<CallEntry<'_>, Error> {
+        let tracked = asks_host.then(|| TrackedWork::begin(&self.tenant));
+        let entry = CallEntry { lifecycle: self, tracked };
+        // Asked inside: a close sees this call, or this sees the close.
+        self.check_open()?;
+        Ok(entry)
     }
 
     /// A call has ended: a close may be waiting for it.
@@ -87,20 +101,6 @@ impl Lifecycle {
         }
     }
 
-    /// Lets a close wait for `work`, which calls the host outside of a call's own place.
-    ///
-    /// # Errors
-    /// The client is closed, and nothing was done.
-    pub(crate) fn track<R>(&self, work: impl FnOnce() -> R) -> Result<R, Error> {
-        let tracked = TrackedWork::begin(&self.tenant);
-        // Asked inside: a close sees this work, or this sees the close.
-        self.check_open()?;
-        let result = work();
-        drop(tracked);
-        self.note_end();
-        Ok(result)
-    }
-
     /// Lets a close wait for a question to the host that outlasts the call which wants its answer.
     pub(crate) fn host_call_scope(this: &Arc<Self>) -> HostCallScope {
         let this = Arc::clone(this);
@@ -123,6 +123,41 @@ impl Lifecycle {
     pub(crate) fn ask(&self, should_stop: &(dyn Fn() -> bool + Send + Sync)) -> bool {
         let _tracked = TrackedWork::begin(&self.tenant);
         !self.silent.load(Ordering::SeqCst) && callback::run(should_stop)
+    }
+}
+
+fn is_closed() -> Error {
+    Error::new(ErrorKind::Closed, "client: is closed")
+}
+
+/// A call that was let in and has no place of its own yet.
+#[derive(Debug)]
+pub(crate) struct CallEntry<'a> {
+    lifecycle: &'a Lifecycle,
+    tracked: Option<TrackedWork>,
+}
+
+impl CallEntry<'_> {
+    /// Whether the call may begin, asked once it has its place.
+    ///
+    /// # Errors
+    /// The client is closed.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        match &self.tracked {
+            None => self.lifecycle.check_open(),
+            // A close that came meanwhile waits for it, and may have lost its patience.
+            Some(tracked) if tracked.was_asked() => Err(is_closed()),
+            Some(_) => Ok(()),
+        }
+    }
+}
+
+impl Drop for CallEntry<'_> {
+    fn drop(&mut self) {
+        if let Some(tracked) = self.tracked.take() {
+            drop(tracked);
+            self.lifecycle.note_end();
+        }
     }
 }
 

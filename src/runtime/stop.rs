@@ -161,6 +161,7 @@ impl Drop for SlotGuard {
 /// a call.
 #[derive(Debug)]
 pub struct TrackedWork {
+    stop: Arc<Stop>,
     _occupied: SlotGuard,
     _cleanup: CleanupGuard,
 }
@@ -169,9 +170,15 @@ impl TrackedWork {
     /// Tracks it until the return value drops.
     #[must_use]
     pub fn begin(tenant: &Tenant) -> Self {
-        let slot = WorkSlot::new();
-        let _occupied = slot.enter(tenant, Arc::default());
-        Self { _occupied, _cleanup: push_cleanup(slot) }
+        let (slot, stop) = (WorkSlot::new(), Arc::<Stop>::default());
+        let _occupied = slot.enter(tenant, Arc::clone(&stop));
+        Self { stop, _occupied, _cleanup: push_cleanup(slot) }
+    }
+
+    /// Whether an end was asked for.
+    #[must_use]
+    pub fn was_asked(&self) -> bool {
+        self.stop.was_asked()
     }
 }
 

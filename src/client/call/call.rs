@@ -50,6 +50,7 @@ impl<'a> Call<'a> {
     pub(crate) fn new(
         (core, stripe): (&'a Core, &'a Stripe),
         request: &'a Request,
+        body_reader: Option<BodyReader>,
         cancellation: Cancellation<'a>,
         started: Instant,
     ) -> Result<Self, Error> {
@@ -70,7 +71,7 @@ impl<'a> Call<'a> {
             stripe,
             cancellation,
             request,
-            body_reader: request.source.as_ref().map(BodySource::hold).transpose()?,
+            body_reader,
             target,
             headers,
             own_retry: own_retry(core, request, timeout)?,
@@ -80,6 +81,14 @@ impl<'a> Call<'a> {
             started,
             deadline: started.checked_add(timeout),
         })
+    }
+
+    /// Takes the source of the request's body, where it has one, for a call.
+    ///
+    /// # Errors
+    /// Another call has it.
+    pub(crate) fn hold_body(request: &Request) -> Result<Option<BodyReader>, Error> {
+        request.source.as_ref().map(BodySource::hold).transpose()
     }
 
     /// Where the request goes, if it fits the client.

@@ -155,9 +155,7 @@ impl<'a> CallRecord<'a> {
     fn outcome(&mut self, ending: CallEnd) -> Result<Box<Response>, Error> {
         match &ending {
             CallEnd::Refused(reason) => {
-                let stopped = callback::are_stopped();
-                let kind = if stopped { ErrorKind::Closed } else { ErrorKind::HookRefused };
-                return Err(self.error(kind, reason));
+                return Err(self.error(unless_stopped(ErrorKind::HookRefused), reason));
             }
             CallEnd::Asked(kind) => return Err(self.error(*kind, "")),
             CallEnd::Stopped(_)
@@ -180,7 +178,7 @@ impl<'a> CallRecord<'a> {
             {
                 ErrorKind::Deadline
             }
-            (CallEnd::NoList(_), None) => ErrorKind::Discovery,
+            (CallEnd::NoList(_), None) => unless_stopped(ErrorKind::Discovery),
             (CallEnd::Overloaded(_), None) => ErrorKind::Overloaded,
             (_, failure) => kind_of(failure.map(|(kind, _)| kind)),
         };
@@ -336,6 +334,11 @@ impl From<InjectedFault> for Faults {
             reset: fault.end == Some(FaultEnd::Reset),
         }
     }
+}
+
+/// A host that has ended all callbacks is told so, whatever needed one.
+fn unless_stopped(kind: ErrorKind) -> ErrorKind {
+    if callback::are_stopped() { ErrorKind::Closed } else { kind }
 }
 
 /// The error's kind for a stop without any answer.

@@ -79,7 +79,8 @@ pub type ahoy_done_fn = Option<
 /// @param user_data passed to fn
 /// @param destroy called once when user_data is no longer needed, also if this function fails; may
 ///        be NULL
-/// @return AHOY_E_IN_USE if the result was taken before or goes to another callback
+/// @return AHOY_E_IN_USE if the result was taken before or goes to another callback; AHOY_E_CLOSED
+///         once ahoy_client_close has returned: ahoy_call_poll has the result
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_call_on_done(
     call: *const ahoy_call,
@@ -91,6 +92,7 @@ pub unsafe extern "C" fn ahoy_call_on_done(
     let fn_ = (fn_, UserData::new(user_data, destroy));
     entry::status!(err, |call: &ahoy_call, fn_: Callback<ahoy_done_fn>| {
         call.native.check("call")?;
+        call.client.check_may_call_back()?;
         let taker = move |outcome: Outcome| tell(&fn_, outcome);
         let ended = call.completion.promise(Box::new(taker))?;
         ended.map_or(Ok(()), |(taker, outcome)| call.client.tell(move || taker(outcome)))

@@ -15,6 +15,11 @@ impl KeyLogSink {
     pub fn new(told: impl Fn(&str) + Send + Sync + 'static) -> Self {
         Self(Arc::new(told))
     }
+
+    /// Gives it `line`.
+    pub fn tell(&self, line: &str) {
+        (self.0)(line);
+    }
 }
 
 impl PartialEq for KeyLogSink {
@@ -47,6 +52,6 @@ impl KeyLog for KeyLines {
                 let _ = write!(line, "{byte:02x}");
             }
         }
-        (self.0.0)(&line);
+        self.0.tell(&line);
     }
 }

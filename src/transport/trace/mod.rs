@@ -58,6 +58,11 @@ impl WireTrace {
     pub fn new(told: impl Fn(&WireEvent<'_>) + Send + Sync + 'static) -> Self {
         Self(Arc::new(told))
     }
+
+    /// Tells it of `event`.
+    pub fn tell(&self, event: &WireEvent<'_>) {
+        (self.0)(event);
+    }
 }
 
 impl fmt::Debug for WireTrace {
@@ -154,7 +159,7 @@ impl Tap {
     /// Without the lock: it calls the host.
     fn tell(&self, told: Told) {
         for (kind, bytes) in told {
-            (self.trace.0)(&WireEvent { connection: self.connection, kind, bytes: &bytes });
+            self.trace.tell(&WireEvent { connection: self.connection, kind, bytes: &bytes });
         }
     }
 
