@@ -218,6 +218,38 @@ fn the_signal_mask_is_the_hosts_during_callbacks_and_after_calls() {
 }
 
 #[test]
+fn what_came_while_the_process_was_stopped_is_in_time() {
+    let _alone = alone();
+    let server = Server::always(Reply::status(200).after(ms(150)));
+    let port = server.port();
+    for (is_hard, is_started) in [(false, false), (false, true), (true, false), (true, true)] {
+        let child = Child::run(|| {
+            let balancer = round_robin(&[port]);
+            let builder = Builder::new().balancer(&balancer);
+            let client = match is_hard {
+                true => builder.attempt_timeout_ms(400).attempt_timeout_hard().build(),
+                false => builder.timeout_ms(400).build(),
+            };
+            let request = Request::new("GET", "/");
+            let outcome = match is_started {
+                true => client.start(&request).unwrap().end(),
+                false => client.send(&request),
+            };
+            let answer = outcome.unwrap();
+            assert_eq!((answer.status, answer.attempt_count), (200, 1));
+            assert!(balancer.endpoint(port).is_closed());
+        });
+        eventually("it is asked", SOON, || server.in_flight() == 1);
+        child.stop();
+        eventually("it has answered", SOON, || server.in_flight() == 0);
+        // Its limit passes meanwhile.
+        std::thread::sleep(ms(500));
+        child.go_on();
+        child.ends();
+    }
+}
+
+#[test]
 fn out_of_descriptors_is_this_process_fault_and_opens_no_circuit() {
     let _alone = alone();
     let server = Server::ok();

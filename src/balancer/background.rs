@@ -146,7 +146,7 @@ impl BackgroundState {
 
 async fn carry_out(member: Arc<Member>, check: HealthCheck, transport: Arc<Direct>) {
     let endpoint = member.endpoint();
-    let asked = tokio::time::timeout(check.timeout, ask(&endpoint, &check, &transport)).await;
+    let asked = clock::timeout(check.timeout, ask(&endpoint, &check, &transport)).await;
     let result = asked.unwrap_or(Err(CheckFailure::NoAnswer));
     let now = clock::now();
     let checks = &member.cluster().cells;

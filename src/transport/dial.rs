@@ -10,12 +10,13 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use rustls::pki_types::ServerName;
-use tokio::time::{Sleep, sleep, timeout};
+use tokio::time::{Sleep, sleep};
 use tokio_rustls::TlsConnector;
 
 use crate::endpoint::{Endpoint, Scheme, unix_path};
 use crate::outcome::{Failure, FailureKind};
 use crate::phase::Phase;
+use crate::runtime::clock::timeout;
 use crate::runtime::descriptors::Reserve;
 use crate::runtime::getaddrinfo;
 use crate::statistics::Counter;

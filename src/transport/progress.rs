@@ -134,6 +134,11 @@ impl Progress {
         self.restarted.store(self.elapsed(), Ordering::Relaxed);
     }
 
+    /// Has the attempt's limit count for so much less: nothing ran here meanwhile.
+    pub fn skip(&self, time: Duration) {
+        self.restarted.fetch_add(time.as_nanos() as u64, Ordering::Relaxed);
+    }
+
     /// From when on the attempt's limit counts.
     #[must_use]
     pub fn counts_from(&self) -> Instant {

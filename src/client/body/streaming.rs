@@ -177,7 +177,7 @@ async fn call_once_pending<T>(
 async fn move_pieces(channel: &BodyChannel, idle: Duration) -> Result<(), Failure> {
     loop {
         channel.has_room(idle).await;
-        match tokio::time::timeout(idle, poll_fn(|cx| channel.poll_move(cx))).await {
+        match clock::timeout(idle, poll_fn(|cx| channel.poll_move(cx))).await {
             Ok(CarrierPoll::Piece | CarrierPoll::LeftToReader) => {}
             Ok(CarrierPoll::Ended(result)) => return result,
             Err(_) if channel.is_left_to_reader() => {}

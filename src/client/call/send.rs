@@ -299,6 +299,7 @@ impl Attempt {
         watch: &AttemptWatch,
     ) -> Result<Answer, Failure> {
         let mut alarm = pin!(sleep(self.limits.first(self.began)));
+        let mut sockets_first = true;
         poll_fn(|cx| {
             if watch.race_end() != RaceEnd::Ended {
                 return Poll::Ready(Err(cancelled(FailureKind::Cancelled, &watch.progress)));
@@ -307,7 +308,17 @@ impl Attempt {
                 return Poll::Ready(result);
             }
             while alarm.as_mut().poll(cx).is_ready() {
-                match self.look_at_clock(watch, clock::now()) {
+                let now = clock::now();
+                let stalled = clock::stalled(alarm.deadline().into_std(), now);
+                if let Some(late) = stalled.filter(|_| sockets_first) {
+                    // The sockets have their turn before the next look.
+                    sockets_first = false;
+                    watch.progress.skip(late);
+                    alarm.as_mut().reset((now + TURN).into());
+                    continue;
+                }
+                sockets_first = true;
+                match self.look_at_clock(watch, now) {
                     Some(next) => alarm.as_mut().reset(next.into()),
                     None => return Poll::Ready(Err(self.cut(&watch.progress))),
                 }
@@ -396,6 +407,9 @@ async fn committed(
 fn cancelled(kind: FailureKind, progress: &Progress) -> Failure {
     Failure { kind, sent: progress.is_sent(), detail: "cancelled".to_owned() }
 }
+
+/// The least that a timer of tokio's takes.
+const TURN: Duration = Duration::from_millis(1);
 
 /// Longer than any process runs, and no clock overflows when it is added.
 const FAR: Duration = Duration::from_secs(100 * 365 * 24 * 3600);

@@ -17,6 +17,7 @@ use super::decoder::Decoder;
 use super::encoding::Encoding;
 use super::step::{BREATH, PART};
 use crate::outcome::{Failure, FailureKind};
+use crate::runtime::clock;
 use crate::transport::Answer;
 use crate::transport::cause::Cause;
 use crate::transport::failure::{Stage, cause_of};
@@ -199,7 +200,7 @@ where
 
 async fn within<T>(limit: Duration, work: impl Future<Output = T>) -> Result<T, Cause> {
     let late = |_| Cause::new(FailureKind::Timeout, NOTHING_CAME);
-    tokio::time::timeout(limit, work).await.map_err(late)
+    clock::timeout(limit, work).await.map_err(late)
 }
 
 /// Trailers are passed over.

@@ -4,13 +4,12 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::time::timeout;
-
 use super::config::MultiplexedConfig;
 use super::keep_alive::KeepAlive;
 use super::pool::{Dial, H2Pool};
 use super::session::Session;
 use crate::outcome::{Failure, FailureKind};
+use crate::runtime::clock::timeout;
 use crate::runtime::descriptors::Reserve;
 use crate::transport::dial::{Dialler, not_connected};
 use crate::transport::http1::direct::Direct;

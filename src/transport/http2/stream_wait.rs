@@ -4,11 +4,12 @@ use std::pin::Pin;
 use std::time::Instant;
 
 use tokio::sync::futures::Notified;
-use tokio::time::{timeout, timeout_at};
+use tokio::time::timeout_at;
 
 use super::pool::{H2Pool, StreamRequest};
 use crate::outcome::Failure;
 use crate::phase::Phase;
+use crate::runtime::clock;
 use crate::transport::dial::{not_connected, not_resolved};
 use crate::transport::{Exchange, stayed_in_use};
 
@@ -64,7 +65,7 @@ impl<'a> StreamWait<'a> {
         let phase = pool.dial_phase();
         self.exchange.progress.enter(phase);
         let left = limit.saturating_sub(self.connecting_since.elapsed());
-        timeout(left, change).await.map_err(|_| match phase {
+        clock::timeout(left, change).await.map_err(|_| match phase {
             Phase::Resolve => not_resolved(limit),
             _ => not_connected(limit),
         })

@@ -25,7 +25,7 @@ pub(in crate::transport) fn describe(error: &Error) -> String {
     }
 }
 
-/// Whether the server said that it does not accept who the client is, which it says in a handshake alone (RFC 8446, 6.2).
+/// Whether the server said that it does not accept the client, which it says in a handshake alone (RFC 8446, 6.2).
 pub(in crate::transport) const fn refuses_client(error: &Error) -> bool {
     matches!(
         error,

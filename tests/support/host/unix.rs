@@ -141,6 +141,21 @@ impl Child {
         unsafe { libc::_exit(i32::from(failed)) }
     }
 
+    /// Stops it until [`Self::go_on`].
+    pub fn stop(&self) {
+        self.signal(libc::SIGSTOP);
+    }
+
+    /// Lets it go on.
+    pub fn go_on(&self) {
+        self.signal(libc::SIGCONT);
+    }
+
+    fn signal(&self, number: i32) {
+        // SAFETY: our own child, which nobody has waited for.
+        assert_eq!(unsafe { libc::kill(self.0, number) }, 0);
+    }
+
     /// Waits for the child, which must end well within `within`.
     pub fn ends_well(self, within: Duration) {
         let mut status = 0;
