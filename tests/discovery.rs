@@ -51,6 +51,11 @@ fn a_slow_provider_delays_only_the_calls_that_need_its_list_and_they_keep_their_
     let failure = call.wait(FOREVER).unwrap_err();
     let took = begun.elapsed();
     assert_eq!(failure.status, AHOY_E_DEADLINE);
+    assert!(
+        failure.message.ends_with("provider: it has told no list so far"),
+        "{}",
+        failure.message
+    );
     assert!(took > ms(190) && took < ms(300), "{took:?}");
 }
 

@@ -166,7 +166,7 @@ fn a_source_that_fails_is_told_once_and_so_is_its_recovery() {
     let kinds = [AHOY_EVENT_LIST_CHANGED, AHOY_EVENT_SOURCE_FAILING, AHOY_EVENT_SOURCE_WELL];
     assert_eq!(heard.kinds(), kinds);
     let failing = &heard.of(AHOY_EVENT_SOURCE_FAILING)[0];
-    assert!(failing.detail.contains("provider returned status"), "{failing:?}");
+    assert!(failing.detail.contains("its function returned AHOY_E_CONNECT ("), "{failing:?}");
     assert!(failing.number(AHOY_FIELD_AGE_MS).is_some());
 }
 

@@ -14,12 +14,12 @@ use std::time::{Duration, Instant};
 
 use bytes::{Buf, Bytes};
 use tokio::sync::Notify;
-use tokio::time::timeout;
 
 use super::source::{CarrierPoll, PieceSink, Source};
 
 use crate::client::core::{Core, check_may_wait, out_of_resources};
 use crate::error::{Error, ErrorKind};
+use crate::runtime::clock::timeout;
 use crate::runtime::shard::{self, ShardId};
 use crate::runtime::stop::{Reason, Stop};
 use crate::runtime::waiter;

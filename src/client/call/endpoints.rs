@@ -66,7 +66,7 @@ impl<'a> CallState<'a> {
             _ if !is_first || balancer.updates_done() > 0 => Ok(()),
             Some((problem, _)) => Err(CallEnd::NoList(problem)),
             None if in_time => Ok(()),
-            None => Err(CallEnd::Deadline),
+            None => Err(CallEnd::ListLate),
         }
     }
 

@@ -31,6 +31,8 @@ pub(crate) enum CallEnd {
     NoEndpoints(PickError),
     /// No list is known, for this reason.
     NoList(String),
+    /// The deadline passed while the call waited for the first list.
+    ListLate,
     /// The deadline passed between attempts.
     Deadline,
     /// It passed while the call waited for an endpoint.
@@ -55,6 +57,7 @@ impl CallEnd {
             Self::Overloaded(refused) => refused.reason(),
             Self::Refused(reason) => reason.clone(),
             Self::NoList(problem) => format!("provider: {problem}"),
+            Self::ListLate => "provider: it has told no list so far".to_owned(),
             Self::Deadline | Self::Asked(_) => String::new(),
         }
     }
@@ -161,6 +164,7 @@ impl<'a> CallRecord<'a> {
             CallEnd::Stopped(_)
             | CallEnd::NoEndpoints(_)
             | CallEnd::NoList(_)
+            | CallEnd::ListLate
             | CallEnd::Deadline
             | CallEnd::NotReady(_)
             | CallEnd::Overloaded(_) => {}
@@ -171,7 +175,9 @@ impl<'a> CallRecord<'a> {
         }
         let kind = match (&ending, self.failure) {
             (_, Some((kind, true))) => kind.into(),
-            (CallEnd::Deadline | CallEnd::NotReady(_), _) => ErrorKind::Deadline,
+            (CallEnd::ListLate | CallEnd::Deadline | CallEnd::NotReady(_), _) => {
+                ErrorKind::Deadline
+            }
             // It waited for a connection, or a descriptor, for as long as it could.
             (CallEnd::Stopped(reason), Some((FailureKind::Local, _)))
                 if *reason == StopReason::Deadline || self.call.is_over(clock::now()) =>

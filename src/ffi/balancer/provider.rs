@@ -16,7 +16,7 @@ use crate::ffi::values::error::ahoy_error;
 use crate::ffi::values::handle::{Handle, Out, Owned, Shared};
 use crate::ffi::values::made_text::ahoy_text;
 use crate::ffi::values::settings::Settings;
-use crate::ffi::values::status::{AHOY_OK, ahoy_status};
+use crate::ffi::values::status::{AHOY_OK, ahoy_status, described};
 use crate::ffi::values::user_data::{UserData, ahoy_destroy_fn};
 use crate::ffi::values::{entry, guard, handle};
 use crate::options;
@@ -382,7 +382,7 @@ impl Provider for Custom {
         let mut out = ahoy_hosts { hosts: Vec::new() };
         match call_host!(self.discover, &raw mut out) {
             Some(AHOY_OK) => Ok(out.hosts),
-            Some(other) => Err(format!("the custom provider returned status {other}")),
+            Some(other) => Err(format!("its function returned {}", described(other))),
             None => Err(callback::STOPPED.to_owned()),
         }
     }

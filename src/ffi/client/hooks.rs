@@ -11,7 +11,7 @@ use crate::ffi::call::response::ahoy_response;
 use crate::ffi::values::callback::{Callback, call_host};
 use crate::ffi::values::error::ahoy_error;
 use crate::ffi::values::setter::Configurable;
-use crate::ffi::values::status::{AHOY_OK, ahoy_status};
+use crate::ffi::values::status::{AHOY_OK, ahoy_status, described};
 use crate::ffi::values::user_data::{UserData, ahoy_destroy_fn};
 use crate::ffi::values::{entry, text};
 use crate::request::Request;
@@ -73,7 +73,7 @@ fn ask(
     *request = shown.request;
     match status {
         Some(AHOY_OK) => Ok(()),
-        Some(other) => Err(format!("the hook returned status {other}")),
+        Some(other) => Err(format!("the hook returned {}", described(other))),
         None => Err(callback::STOPPED.to_owned()),
     }
 }

@@ -112,6 +112,11 @@ pub extern "C" fn ahoy_status_name(status: ahoy_status) -> *const c_char {
     name(status).as_ptr()
 }
 
+/// A status that a function of the host returned, for people: its number alone could be one of HTTP.
+pub(crate) fn described(status: ahoy_status) -> String {
+    format!("{} ({status})", name(status).to_string_lossy())
+}
+
 fn name(status: ahoy_status) -> &'static CStr {
     match status {
         AHOY_OK => c"AHOY_OK",
