@@ -281,40 +281,28 @@ impl Balancer {
         self.note_asked(live, now);
         live.rules.cluster.note_call();
         let goes = live.lets_through(&snapshot.roster, now);
-        match self.lease_of(&snapshot, &context, goes) {
-            Some(lease) => Ok(lease),
-            None => self.lease_after_all(&snapshot, &context, goes, updates_seen),
-        }
-    }
-
-    /// An endpoint of `snapshot`, and the right to send to it.
-    #[inline]
-    fn lease_of(
-        &self,
-        snapshot: &PickState,
-        context: &PickContext<'_>,
-        goes: bool,
-    ) -> Option<Lease> {
-        let (live, now) = (self.live(), context.now);
         // Another caller may take the last place, or the risk of an endpoint that hangs, between the choice and the
         // grab: then choose again.
         for _ in 0..snapshot.roster.len() + 1 {
-            let Picked { member, panic, passes_over } = match goes {
-                true => self.choose(live, snapshot, context),
-                false => self.picker(live, snapshot, context).choose_due(),
-            }?;
+            let picked = match goes {
+                true => self.choose(live, &snapshot, &context),
+                false => self.picker(live, &snapshot, &context).choose_due(),
+            };
+            let Some(Picked { member, panic, passes_over }) = picked else {
+                break;
+            };
             if passes_over && !member.hot().claim_risk(member.slot(), now) {
                 continue;
             }
-            self.note_modes(live, snapshot, panic);
+            self.note_modes(live, &snapshot, panic);
             let request =
                 LeaseRequest { panic, most: self.config.max_in_flight, now, tick: context.tick };
             if let Some(lease) = Lease::acquire(member, request) {
                 live.bell.iter().for_each(|bell| bell.note_call(member));
-                return Some(lease);
+                return Ok(lease);
             }
         }
-        None
+        self.lease_after_all(&snapshot, &context, goes, updates_seen)
     }
 
     /// No endpoint could be had of `snapshot`. Apart, so that calls that get one do not carry it.
@@ -341,13 +329,6 @@ impl Balancer {
             return Err(PickError { updates_seen, ..none });
         }
         let none = PickError { updates_seen, ..self.pick_error(snapshot, now) };
-        // One may have come back since they were looked through. A function of the user's is not asked twice.
-        if none.some_admit
-            && !self.config.algorithm.is_users()
-            && let Some(lease) = self.lease_of(snapshot, context, goes)
-        {
-            return Ok(lease);
-        }
         // An attempt that is sent beside another asks for more than that an endpoint admits.
         if none.some_admit || constraints.overdue == OverduePolicy::Avoid {
             return Err(PickError { retry_at: snapshot.roster.retry_at(), ..none });
