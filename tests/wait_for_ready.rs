@@ -1,5 +1,6 @@
 //! `wait_for_ready`: calls that find no endpoint wait for one, while the outage is young.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Instant;
 
@@ -188,4 +189,39 @@ fn endpoints_that_are_full_are_not_waited_for() {
     eventually("it is full", SOON, || server.in_flight() == 1);
     let failure = client.get("/").unwrap_err();
     assert_eq!(failure.status, AHOY_E_NO_ENDPOINTS, "{}", failure.message);
+}
+
+/// An endpoint that comes back between a pick and the look at why none was picked was told as "no endpoint was picked".
+#[test]
+fn an_endpoint_that_comes_back_during_a_pick_is_picked() {
+    let server = Server::ok();
+    let balancer = round_robin(&[server.port()]);
+    let client =
+        Builder::new().balancer(&balancer).endpoint_updates(0).wait_for_ready_ms(0).build();
+    client.get("/").unwrap();
+    let endpoint = balancer.endpoint(server.port());
+    let (turn, rounds) = (AtomicUsize::new(0), 5_000);
+    let failures: Vec<Failure> = thread::scope(|scope| {
+        scope.spawn(|| {
+            for round in 1..=rounds {
+                while turn.load(Ordering::Acquire) < round {
+                    std::hint::spin_loop();
+                }
+                endpoint.resume();
+            }
+        });
+        let call = |round| {
+            endpoint.drain();
+            turn.store(round, Ordering::Release);
+            let failure = client.get("/").err();
+            while !endpoint.available() {
+                std::hint::spin_loop();
+            }
+            failure
+        };
+        (1..=rounds).filter_map(call).collect()
+    });
+    for failure in failures {
+        assert!(failure.message.contains("the one endpoint"), "{}", failure.message);
+    }
 }

@@ -24,7 +24,7 @@ use super::pick::pick_state::PickState;
 use super::pick::picker::{PickContext, Picked, Picker};
 use super::prequal::probe_bell::ProbeBell;
 use super::roster::{Locality, Roster};
-use crate::config::{BalancerConfig, KeySource};
+use crate::config::{Algorithm, BalancerConfig, KeySource};
 use crate::discovery::{Callbacks, CustomProvider, Subscription, Supply};
 use crate::error::{Error, ErrorKind};
 use crate::event::{Event, Observer};
@@ -368,11 +368,12 @@ impl Balancer {
         }
     }
 
+    /// The circuits are counted first: an endpoint that comes back meanwhile then counts as one that admits.
     fn pick_error(&self, snapshot: &PickState, now: Instant) -> PickError {
         let roster = &snapshot.roster;
+        let circuits = roster.members().filter(|it| it.state() != CircuitState::Closed).count();
         let some_admit = roster.members().any(|member| member.admits(now));
         let full = some_admit && self.config.max_in_flight.is_some();
-        let circuits = roster.members().filter(|it| it.state() != CircuitState::Closed).count();
         PickError { circuits, some_admit, full, ..PickError::of(roster) }
     }
 
@@ -474,6 +475,11 @@ impl Balancer {
             locality.slots.members().any(|member| is_wanted(member) && serves(member))
         };
         roster.localities.iter().enumerate().any(any_in)
+    }
+
+    /// Whether a pick ends with an endpoint wherever one admits: a function of the host may name none.
+    pub(crate) const fn picks_what_admits(&self) -> bool {
+        !matches!(self.config.algorithm, Algorithm::Custom(_))
     }
 
     /// Whether any endpoint admits.

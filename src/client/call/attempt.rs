@@ -90,6 +90,9 @@ pub(crate) async fn run<'a>(
 /// No endpoint is left: perhaps the provider knows more by now, or one is ready soon.
 async fn waits(state: &mut CallState<'_>, ending: CallEnd) -> Result<(), CallEnd> {
     let CallEnd::NoEndpoints(none) = &ending else { return Err(ending) };
+    if state.looks_again(none) {
+        return Ok(());
+    }
     // Boxed: calls that find an endpoint are not to carry its state.
     if let Some(balancer) = state.may_update(none) {
         return cold_path(|| state.update(balancer, *none)).await;

@@ -17,6 +17,15 @@ use crate::config::WAIT_FOR_PROBE;
 use crate::runtime::clock;
 
 impl<'a> CallState<'a> {
+    /// Whether it is worth looking again at once: an endpoint takes calls that took none when one was picked. That
+    /// says nothing of a pick by the host's function.
+    pub(super) fn looks_again(&mut self, none: &PickError) -> bool {
+        let picks = self.call.target.balancer().is_some_and(|it| it.picks_what_admits());
+        let may = picks && none.some_admit && !none.full && self.second_looks > 0;
+        self.second_looks -= u32::from(may);
+        may
+    }
+
     /// The balancer whose list may be worth waiting for, where none of its endpoints admits.
     pub(super) fn may_update(&self, none: &PickError) -> Option<&'a Arc<Balancer>> {
         let balancer = self.call.target.balancer()?;
@@ -122,6 +131,10 @@ async fn listed(balancer: &Balancer, is_first: bool, mut ended: u64) {
         }
     }
 }
+
+/// How often a call looks again at once for an endpoint that came back while it looked. Once is mostly enough; an endpoint
+/// that leaves and comes back all the time is not to hold a processor.
+pub(super) const SECOND_LOOKS: u32 = 3;
 
 /// How long a call waits for a source that was just asked again, when it told a list before: name servers answer within
 /// a few milliseconds, and a list that is far away is the next call's.

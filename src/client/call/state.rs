@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use super::call::Call;
+use super::endpoints::SECOND_LOOKS;
 use super::limits::OUTLASTS_LOST_SYN;
 use super::record::{CallEnd, CallRecord};
 use super::send::{Attempt, AttemptDone};
@@ -35,6 +36,8 @@ pub(crate) struct CallState<'a> {
     pub(crate) attempted: Attempted,
     /// How often the provider may still be asked.
     pub(super) updates: u32,
+    /// How often it may still look for an endpoint that came back while it looked.
+    pub(super) second_looks: u32,
     /// It has drawn on the stock of extra attempts for one that failed.
     drew: bool,
     /// It has for one that is late: a failure before must not leave it at an endpoint that hangs.
@@ -76,6 +79,7 @@ impl<'a> CallState<'a> {
             retry: Retry::new(call.retry()),
             attempted: Attempted::default(),
             updates: config.endpoint_updates,
+            second_looks: SECOND_LOOKS,
             drew: false,
             drew_late: false,
             met: Vec::new(),
