@@ -104,31 +104,104 @@ class Loops(Served, unittest.TestCase):
         self.assertEqual((ended.returncode, ended.stdout.strip(), ended.stderr), (0, "uvloop True", ""))
 
     def test_gevent(self):
-        """Greenlets share a thread, so a call holds all of them; in gevent's thread pool it holds none."""
+        """Greenlets share a thread, of which a call holds none but its own greenlet."""
+        ended = python(
+            """
+            from gevent import monkey; monkey.patch_all()
+            import sys, time, gevent, ahoy, requests
+            from ahoy.requests import Adapter
+            host, session = f"127.0.0.1:{sys.argv[1]}", requests.Session()
+            session.mount("http://", Adapter())
+            def at_once(*calls):
+                begun, beats = time.monotonic(), []
+                ticker = gevent.spawn(lambda: [gevent.sleep(0.01) or beats.append(1) for _ in range(20)])
+                greenlets = [gevent.spawn(*call) for call in calls]
+                gevent.joinall([*greenlets, ticker])
+                return {greenlet.value for greenlet in greenlets}, len(beats), time.monotonic() - begun < 1.4
+            def drip():
+                with client.stream("GET", "/drip?n=5&ms=50") as streamed:
+                    return streamed.read()
+            def body():
+                for _ in range(20):
+                    gevent.sleep(0)
+                    yield b"x" * 50_000
+            with ahoy.Client([host], timeout=5) as client:
+                assert client.get("/ok").text == "hello"
+                print(*at_once(*[(lambda: client.get("/slow?ms=300").text,)] * 5))
+                print(*at_once(*[(lambda: session.get(f"http://{host}/slow?ms=300").text,)] * 5))
+                pool = gevent.get_hub().threadpool
+                print(*at_once(*[(lambda: pool.apply(client.get, ("/slow?ms=300",)).text,)] * 5))
+                print(*at_once(*[(drip,)] * 5))
+                print(*at_once(*[(lambda: len(client.post("/body", body()).content),)] * 5))
+            """,
+            *self.ports,
+        )
+        expected = [f"{{{value}}} 20 True" for value in ("'late'", "'late'", "'late'", "b'.....'", "1000000")]
+        self.assertEqual((ended.returncode, ended.stdout.splitlines(), ended.stderr), (0, expected, ""))
+
+    def test_a_greenlet_that_is_ended_ends_its_call(self):
         ended = python(
             """
             from gevent import monkey; monkey.patch_all()
             import sys, time, gevent, ahoy
-            with ahoy.Client([f"127.0.0.1:{sys.argv[1]}"], timeout=5) as client:
-                assert client.get("/ok").text == "hello"
-                pool = gevent.get_hub().threadpool
-                begun, beats = time.monotonic(), []
-                ticker = gevent.spawn(lambda: [gevent.sleep(0.01) or beats.append(1) for _ in range(20)])
-                answers = [gevent.spawn(pool.apply, client.get, ("/slow?ms=300",)) for _ in range(5)]
-                gevent.joinall([ticker, *answers])
-                assert {a.value.text for a in answers} == {"late"}
-                print(len(beats), time.monotonic() - begun < 1.4)
-                def body():
-                    for _ in range(20):
-                        gevent.sleep(0)
-                        yield b"x" * 50_000
-                uploads = [gevent.spawn(client.post, "/body", body()) for _ in range(5)]
-                gevent.joinall(uploads)
-                print({len(upload.value.content) for upload in uploads})
+            def read(streamed):
+                try:
+                    return streamed.read()
+                except ahoy.ClosedError:
+                    return "closed"
+            with ahoy.Client([f"127.0.0.1:{sys.argv[1]}"]) as client:
+                begun = time.monotonic()
+                try:
+                    with gevent.Timeout(0.1):
+                        client.get("/slow?ms=9000")
+                except gevent.Timeout:
+                    print("timeout")
+                killed = gevent.spawn(client.get, "/slow?ms=9000")
+                gevent.sleep(0.1)
+                killed.kill()
+                print(repr(killed.value), time.monotonic() - begun < 3)
+                streamed = client.stream("GET", "/drip?n=90&ms=100")
+                reader = gevent.spawn(read, streamed)
+                gevent.sleep(0.1)
+                streamed.close()
+                print(reader.get(timeout=3))
+                late = gevent.spawn(client.get, "/slow?ms=300")
+                gevent.sleep(0.1)
+            print(late.get(timeout=0).text, time.monotonic() - begun < 6)
+            gevent.wait(timeout=9)
+            print("nothing is left to wait for", time.monotonic() - begun < 6)
             """,
             *self.ports,
         )
-        self.assertEqual((ended.returncode, ended.stdout.split("\n"), ended.stderr), (0, ["20 True", "{1000000}", ""], ""))
+        expected = ["timeout", "GreenletExit() True", "closed", "late True", "nothing is left to wait for True"]
+        self.assertEqual((ended.returncode, ended.stdout.splitlines(), ended.stderr), (0, expected, ""))
+
+    def test_a_fork_between_greenlets(self):
+        ended = python(
+            """
+            from gevent import monkey; monkey.patch_all()
+            import os, sys, time, gevent, ahoy
+            client = ahoy.Client([f"127.0.0.1:{sys.argv[1]}"], warn_unclosed=False)
+            def three():
+                return [gevent.spawn(client.get, "/slow?ms=300") for _ in range(3)]
+            parents = three()
+            gevent.sleep(0.1)
+            child = os.fork()
+            greenlets = three() if child == 0 else parents
+            gevent.joinall(greenlets)
+            if child == 0:
+                # The completions of the parent's calls, which the child sees as well, keep it from nothing.
+                gevent.sleep(0.3)
+                assert time.process_time() < 2
+            print({greenlet.value.text for greenlet in greenlets}, flush=True)
+            if child:
+                print(os.waitpid(child, 0)[1])
+            os._exit(0)
+            """,
+            *self.ports,
+        )
+        expected = (0, ["{'late'}", "{'late'}", "0"], "")
+        self.assertEqual((ended.returncode, ended.stdout.splitlines(), ended.stderr), expected)
 
 
 class Celery(Served, unittest.TestCase):

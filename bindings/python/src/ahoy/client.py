@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Callable, Iterator, Mapping, TypeVar, Uni
 from . import _callbacks, errors
 from ._bodies import Drawn, Room
 from ._callbacks import keep, plain
+from ._greenlets import hub_queue
 from ._handle import Handle, NotCopied, check, flag, given, milliseconds, take, text
 from ._library import lib
 from .balancer import Balancer, Hosts, chosen_balancer
@@ -46,6 +47,7 @@ from .statistics import Sample, samples
 from .tracing import Tracing
 
 if TYPE_CHECKING:
+    from ._gevent import HubQueue
     from ._options import BodyOptions, CallOptions, StreamOptions, Unpack
     from .asynchronous import AsyncStreamedResponse
 
@@ -386,7 +388,7 @@ class Client(BaseClient):
             group=group,
             hash_key=hash_key,
         )
-        return Response(Handle(self._send(request), lib.ahoy_response_free), request)
+        return Response(self._send(request), request)
 
     def stream(self, method: str, path: str, **options: Unpack[StreamOptions]) -> StreamedResponse:
         """Sends a request and returns when the head of the answer came; the body is read as it comes.
@@ -395,9 +397,9 @@ class Client(BaseClient):
         end ends the exchange.
         """
         request = build(method, path, streamed=True, **options)
-        return self._held(StreamedResponse(Handle(self._send(request), lib.ahoy_response_free), request))
+        return self._held(StreamedResponse(self._send(request), request))
 
-    def _send(self, request: Request) -> int:
+    def _send(self, request: Request) -> Handle:
         if request.fed is not None:
             raise TypeError("an asynchronous body needs an AsyncClient")
         if self._tracing is None:
@@ -405,27 +407,39 @@ class Client(BaseClient):
         with self._tracing.call(request):
             return self._sent(request)
 
-    def _sent(self, request: Request) -> int:
-        with self._telling(request):
-            return self._answer(request)
-
-    def _answer(self, request: Request) -> int:
-        out, error, was_ending = ctypes.c_void_p(), ctypes.c_void_p(), _callbacks.is_ending
+    def _sent(self, request: Request) -> Handle:
         caller = (os.getpid(), threading.get_ident())
         self._callers.append(caller)
         try:
-            if request.drawn is not None:
-                status = self._send_drawn(request, request.drawn, out, error)
-            elif threading.current_thread() is threading.main_thread():
-                status = self._send_in_slices(request, out, error)
-            else:
-                status = lib.ahoy_client_send(self._pointer, request.pointer, ctypes.byref(out), ctypes.byref(error))
+            with self._telling(request):
+                queue = hub_queue()
+                return self._answer(request) if queue is None else self._answer_in(queue, request)
         finally:
             self._callers.remove(caller)
+
+    def _answer(self, request: Request) -> Handle:
+        out, error, was_ending = ctypes.c_void_p(), ctypes.c_void_p(), _callbacks.is_ending
+        if request.drawn is not None:
+            status = self._send_drawn(request, request.drawn, out, error)
+        elif threading.current_thread() is threading.main_thread():
+            status = self._send_in_slices(request, out, error)
+        else:
+            status = lib.ahoy_client_send(self._pointer, request.pointer, ctypes.byref(out), ctypes.byref(error))
         if status != 0:
             _callbacks.fall_silent(was_ending)
             errors.raise_error(error.value)
-        return out.value or 0
+        return Handle(out.value or 0, lib.ahoy_response_free)
+
+    def _answer_in(self, queue: HubQueue, request: Request) -> Handle:
+        """Holds the calling greenlet alone; its body is drawn there too."""
+        body, go_on = request.drawn, False
+        try:
+            answered = queue.run(queue.submitted(self._pointer, request))
+            go_on = request.streamed
+        finally:
+            if body is not None and not go_on:
+                body.leave()
+        return answered or Handle(0, lib.ahoy_response_free)
 
     def _send_in_slices(self, request: Request, out: ctypes.c_void_p, error: ctypes.c_void_p) -> int:
         """Waits in short pieces, after each of which Python runs its signal handlers: only this thread has them."""
@@ -457,18 +471,19 @@ class Client(BaseClient):
                 body.leave()
 
     def _left(self, limit_ms: int) -> int:
-        """Waits for the calls of other threads in short pieces, after each of which Python runs its signal handlers: only
-        this thread has them. In a callback of a call of its own, the library refuses to wait."""
-        here, until = threading.main_thread().ident, time.monotonic() + limit_ms / 1000
-        if threading.get_ident() != here:
+        """Waits for the calls of other threads in short pieces, after each of which Python runs its signal handlers, which
+        the main thread alone has, or other greenlets. In a callback of a call of its own, the library refuses to wait."""
+        queue, here, until = hub_queue(), threading.get_ident(), time.monotonic() + limit_ms / 1000
+        if queue is None and here != threading.main_thread().ident:
             return limit_ms
+        pause = time.sleep if queue is None else queue.pause
         while True:
             # Those of the process that this one was forked from have no thread here.
             callers = [thread for process, thread in list(self._callers) if process == os.getpid()]
             left = until - time.monotonic()
             if not callers or here in callers or left <= 0:
                 return min(max(0, round(left * 1000)), limit_ms)
-            time.sleep(min(left, _LOOKS_EVERY))
+            pause(min(left, _LOOKS_EVERY))
 
     def close(self, timeout: float = 5.0) -> None:
         """Refuses new calls, ends streams, waits for calls under way, and ends what is left after `timeout` seconds."""

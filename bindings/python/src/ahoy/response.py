@@ -15,6 +15,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Iterator, TypeVar
 
 from . import errors
+from ._greenlets import hub_queue
 from ._handle import Handle, NotCopied, check, decode, take
 from ._library import lib
 from .attempts import Attempt
@@ -22,6 +23,7 @@ from .headers import Headers, decoded, encoded
 from .sse import Event, parse
 
 if TYPE_CHECKING:
+    from ._gevent import HubQueue
     from .request import Request
 
 _Answer = TypeVar("_Answer", bound="BaseResponse")
@@ -328,14 +330,36 @@ class StreamedResponse(NotCopied, BaseResponse):
         """The pieces of the body as they come."""
         sent = self.request.drawn if self.request is not None else None
         while not self.ended:
-            wait = slice_ms()
-            if sent is not None and not sent.is_drawn:
+            sends, queue = sent is not None and not sent.is_drawn, hub_queue()
+            if sent is not None and sends:
                 # What the server had not taken of the request when it began to answer.
                 sent.fill()
-                wait = 1
-            piece = self._poll(wait)
+            if queue is not None:
+                piece = self._poll_in(queue, sends)
+            else:
+                piece = self._poll(1 if sends else slice_ms())
             if piece:
                 yield piece
+
+    def _poll_in(self, queue: HubQueue, sends: bool) -> bytes:
+        """The next piece for a greenlet, of which it alone is held."""
+        piece = self._poll(0)
+        if piece or self.ended:
+            return piece
+        if sends:
+            queue.pause(0.001)
+            return b""
+        try:
+            queue.run(queue.readable(self._pointer))
+        except errors.Error:
+            if self._handle.pointer is None:
+                raise errors.not_open("the response") from None
+            raise
+        except BaseException:
+            # A read that is cancelled ends the body.
+            self.close()
+            raise
+        return self._poll(0)
 
     def iter_text(self) -> Iterator[str]:
         """The same as text."""
