@@ -16,7 +16,7 @@ from .client import BaseClient
 from .headers import Auth, HeaderInput
 from .hooks import Deliver
 from .request import Content, Data, Key, Params, Request, build
-from .response import BaseResponse, Lines, Response, StreamedResponse
+from .response import BaseResponse, Lines, Response, StreamedResponse, waiting
 from .sse import Event, parse_async
 
 if TYPE_CHECKING:
@@ -191,17 +191,9 @@ class AsyncStreamedResponse(NotCopied, BaseResponse):
             if piece:
                 yield piece
             if not reader.ended:
-                try:
+                with waiting(self):
                     # A body that comes faster than it is read would else leave no other task its turn.
                     await (queue.checkpoint() if piece else queue.readable(self._pointer))
-                except errors.Error:
-                    if self._handle.pointer is None:
-                        raise errors.not_open("the response") from None
-                    raise
-                except BaseException:
-                    # A read that is cancelled ends the body.
-                    self.close()
-                    raise
 
     async def aiter_text(self) -> AsyncIterator[str]:
         """The same as text."""

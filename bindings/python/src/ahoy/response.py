@@ -349,16 +349,8 @@ class StreamedResponse(NotCopied, BaseResponse):
         if sends:
             queue.pause(0.001)
             return b""
-        try:
+        with waiting(self):
             queue.run(queue.readable(self._pointer))
-        except errors.Error:
-            if self._handle.pointer is None:
-                raise errors.not_open("the response") from None
-            raise
-        except BaseException:
-            # A read that is cancelled ends the body.
-            self.close()
-            raise
         return self._poll(0)
 
     def iter_text(self) -> Iterator[str]:
@@ -402,6 +394,20 @@ class StreamedResponse(NotCopied, BaseResponse):
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+@contextlib.contextmanager
+def waiting(streamed: Any) -> Iterator[None]:
+    """Around a wait for the next piece of a body, which may be closed meanwhile. One that is cancelled ends the body."""
+    try:
+        yield
+    except errors.Error:
+        if streamed._handle.pointer is None:
+            raise errors.not_open("the response") from None
+        raise
+    except BaseException:
+        streamed.close()
+        raise
 
 
 def _end(response: Handle) -> None:
