@@ -53,8 +53,30 @@ struct State {
     /// The host said that there is more, since the producer was last asked.
     resumed: bool,
     waiting: Option<Waker>,
+    /// Since when the attempt waits for the host.
+    waits_since: Option<Instant>,
+    /// What it has waited before.
+    wait: BodyWait,
     /// Why the call must fail.
     fault: Option<&'static str>,
+}
+
+/// How long an attempt waited for its body. That time is the host's, and none of the endpoint's.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct BodyWait {
+    /// All of it.
+    pub total: Duration,
+    /// When it ended last: now, where it has not.
+    pub until: Option<Instant>,
+    /// It has not.
+    pub goes_on: bool,
+}
+
+impl BodyWait {
+    fn add(&mut self, since: Instant, until: Instant) {
+        self.total += until.saturating_duration_since(since);
+        self.until = Some(until);
+    }
 }
 
 impl BodySource {
@@ -74,6 +96,9 @@ impl BodySource {
         let mut state = self.lock();
         state.resumed = true;
         let waiting = state.waiting.take();
+        if let Some(since) = state.waits_since.take() {
+            state.wait.add(since, Instant::now());
+        }
         drop(state);
         if let Some(waker) = waiting {
             waker.wake();
@@ -129,6 +154,26 @@ impl BodyReader {
     #[must_use]
     pub fn fault(&self) -> Option<&'static str> {
         self.source.lock().fault
+    }
+
+    /// How long the present attempt has waited for the host so far.
+    #[must_use]
+    pub fn wait(&self, now: Instant) -> BodyWait {
+        let state = self.source.lock();
+        let mut wait = state.wait;
+        if let Some(since) = state.waits_since {
+            wait.add(since, now);
+            wait.goes_on = true;
+        }
+        wait
+    }
+
+    /// The same of an attempt that has ended; the next one begins with none.
+    pub fn take_wait(&self, now: Instant) -> BodyWait {
+        let wait = self.wait(now);
+        let mut state = self.source.lock();
+        (state.wait, state.waits_since) = (BodyWait::default(), None);
+        wait
     }
 
     /// The body from its start, for one attempt; an earlier attempt draws no more.
@@ -226,7 +271,12 @@ impl AttemptBody {
         }
         let mut buffer = vec![0; room];
         let asked = Instant::now();
-        match self.source.produce.produce(&mut buffer) {
+        let produced = self.source.produce.produce(&mut buffer);
+        let took = asked.elapsed();
+        if took >= QUICK {
+            self.source.lock().wait.add(asked, asked + took);
+        }
+        match produced {
             Produced::Data(count) if self.left.is_some_and(|left| count as u64 > left) => {
                 self.fail("body source gave more than its length")
             }
@@ -236,7 +286,7 @@ impl AttemptBody {
                 if is_small {
                     buffer.shrink_to_fit();
                 }
-                self.gives_way = is_small || asked.elapsed() >= QUICK;
+                self.gives_way = is_small || took >= QUICK;
                 self.left = self.left.map(|left| left - count as u64);
                 self.source.lock().touched = true;
                 Poll::Ready(Some(Ok(buffer)))
@@ -277,7 +327,10 @@ impl AttemptBody {
         // A turn of the driver's loop lies between: a host that always resumes must not stall the others.
         match state.resumed {
             true => cx.waker().wake_by_ref(),
-            false => state.waiting = Some(cx.waker().clone()),
+            false => {
+                state.waiting = Some(cx.waker().clone());
+                state.waits_since = Some(Instant::now());
+            }
         }
     }
 }

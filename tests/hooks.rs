@@ -65,6 +65,23 @@ fn a_request_hook_may_change_path_and_headers_for_its_attempt() {
 }
 
 #[test]
+fn the_time_that_a_request_hook_takes_is_not_its_endpoints() {
+    let server = Server::ok();
+    let balancer = Balancer::p2c(&Provider::loopback(&[server.port()]));
+    let client = Builder::new().balancer(&balancer).on_request(|_| {
+        std::thread::sleep(ms(150));
+        AHOY_OK
+    });
+    let client = client.build();
+    for _ in 0..5 {
+        let answer = client.get("/").unwrap();
+        assert!(answer.elapsed >= ms(150), "the call's it is: {:?}", answer.elapsed);
+        assert!(answer.attempts[0].elapsed < ms(100), "{:?}", answer.attempts);
+    }
+    assert!(largest_cost(&balancer) < 100.0, "{}", balancer.explain());
+}
+
+#[test]
 fn a_request_hook_works_without_a_balancer_too() {
     let server = Server::ok();
     let client = Builder::new()

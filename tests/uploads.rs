@@ -435,3 +435,83 @@ fn its_data_is_destroyed_when_request_and_call_are_gone() {
     assert_eq!(Arc::strong_count(&held), 1, "another body is in its place");
     drop(request);
 }
+
+/// Three endpoints that answer at once, a balancer over them, and a client that knows how quick they are.
+fn quick_three() -> ([Server; 3], Balancer, Client) {
+    let servers = [Server::ok(), Server::ok(), Server::ok()];
+    let balancer = Balancer::p2c(&Provider::loopback(&servers.each_ref().map(Server::port)));
+    let client = Builder::new().balancer(&balancer).build();
+    for _ in 0..200 {
+        client.get("/").unwrap();
+    }
+    (servers, balancer, client)
+}
+
+#[test]
+fn a_body_that_does_not_come_is_no_fault_of_an_endpoint() {
+    let (_servers, balancer, client) = quick_three();
+    for _ in 0..9 {
+        let begun = Mutex::new(false);
+        let nothing_more = move || match std::mem::replace(&mut *begun.lock().unwrap(), true) {
+            false => data("a beginning"),
+            true => Said::NotReady,
+        };
+        let request = post().timeout_ms(300).source(Some(100), nothing_more);
+        let failure = client.send(&request).unwrap_err();
+        assert_eq!(failure.status, AHOY_E_DEADLINE, "{}", failure.message);
+        assert!(failure.message.contains("request's body not whole"), "{}", failure.message);
+        assert!(!failure.message.contains("passed its limit"), "{}", failure.message);
+    }
+    let explained = balancer.explain();
+    assert!(!explained.contains("failure"), "{explained}");
+    assert!(largest_cost(&balancer) < 100.0, "{explained}");
+}
+
+#[test]
+fn a_limit_on_an_attempt_whose_body_does_not_come_opens_no_circuit() {
+    let (servers, balancer, _) = quick_three();
+    let client = Builder::new()
+        .balancer(&balancer)
+        .tries(1)
+        .attempt_timeout_ms(100)
+        .attempt_timeout_hard()
+        .build();
+    for _ in 0..30 {
+        let failure = client.send(&post().source(Some(100), || Said::NotReady)).unwrap_err();
+        assert_eq!(failure.status, AHOY_E_TIMEOUT, "{}", failure.message);
+        let says = "request's body not whole within the attempt limit 100 ms";
+        assert!(failure.message.contains(says), "{}", failure.message);
+    }
+    for server in &servers {
+        assert!(balancer.endpoint(server.port()).is_closed(), "{}", balancer.explain());
+    }
+}
+
+#[test]
+fn the_time_that_a_body_takes_to_come_is_not_its_endpoints() {
+    let (_servers, balancer, client) = quick_three();
+    for streamed in [false, true] {
+        for waits in [false, true] {
+            for _ in 0..4 {
+                let late = saying(&[data("one"), Said::NotReady, data("two")]);
+                let slow = saying(&[data("one"), data("two")]);
+                let request = match waits {
+                    true => post().source(Some(6), late),
+                    false => post().source(Some(6), move || {
+                        thread::sleep(ms(100));
+                        slow()
+                    }),
+                };
+                let request = if streamed { request.streamed() } else { request };
+                let call = client.start(&request).unwrap();
+                if waits {
+                    thread::sleep(ms(200));
+                    request.resume();
+                }
+                assert_eq!(call.end().unwrap().status, 200);
+            }
+            let explained = balancer.explain();
+            assert!(largest_cost(&balancer) < 100.0, "{streamed} {waits}: {explained}");
+        }
+    }
+}

@@ -479,7 +479,7 @@ impl Balancer {
 
     /// Whether a pick ends with an endpoint wherever one admits: a function of the host may name none.
     pub(crate) const fn picks_what_admits(&self) -> bool {
-        !matches!(self.config.algorithm, Algorithm::Custom(_))
+        !matches!(self.config.algorithm, Algorithm::Custom(_) | Algorithm::RandomBy(_))
     }
 
     /// Whether any endpoint admits.

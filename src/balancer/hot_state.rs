@@ -313,6 +313,13 @@ impl HotState {
         }
     }
 
+    /// An attempt at `slot` that set out then counts as begun later.
+    pub(crate) fn postpone(&self, slot: usize, started: Tick, later: Tick) {
+        if let Some(load) = self.load(slot) {
+            load.postpone(started, later);
+        }
+    }
+
     /// An attempt at `slot` that set out then has lost against another of its call.
     pub(crate) fn overtaken(&self, slot: usize, started: Tick, now: Tick) {
         self.load(slot).into_iter().for_each(|load| load.overtaken(started, now));

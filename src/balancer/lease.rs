@@ -161,6 +161,17 @@ impl Lease {
         self.limit = limit;
     }
 
+    /// Has the attempt count as begun so much later, where this side held it up.
+    pub(crate) fn postpone(&mut self, by: Duration) {
+        let started =
+            self.held.as_mut().and_then(|held| Some((&held.member, held.started.as_mut()?)));
+        if let Some((member, started)) = started.filter(|_| !by.is_zero()) {
+            let later = started.after(by);
+            member.hot().postpone(member.slot(), *started, later);
+            *started = later;
+        }
+    }
+
     /// Says that an answer's head came whose body may take as long as it likes: that is no slow answer.
     pub(crate) fn answered(
         &mut self,

@@ -44,7 +44,7 @@ pub use handles::{
 pub use host::*;
 pub use outcome::{Answer, Attempt, Failure, Outcome};
 pub use server::{Accept, Dead, Reply, Seen, Server, silent_listener};
-pub use statistics::{Series, Snapshot};
+pub use statistics::{Series, Snapshot, largest_cost};
 pub use steering::{changes_of_attempt, changes_of_call};
 pub use stream::{CHUNKED, Peer, Said, Scripted, Streamed};
 pub use tls::Authority;

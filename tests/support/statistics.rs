@@ -132,3 +132,10 @@ unsafe extern "C-unwind" fn keep(user_data: *mut c_void, sample: *const ahoy_sam
         });
     }
 }
+
+/// Of what explain says of the endpoints, the largest cost in milliseconds.
+pub fn largest_cost(balancer: &Balancer) -> f64 {
+    let explained = balancer.explain();
+    let costs = explained.split("cost ").skip(1).filter_map(|it| it.split(" ms").next());
+    costs.map(|cost| cost.replace(',', "").parse().unwrap_or(0.0)).fold(0.0, f64::max)
+}

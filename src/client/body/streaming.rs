@@ -66,6 +66,8 @@ struct StreamedAttempt {
     url: Arc<str>,
     head: AttemptOutcome,
     began: Instant,
+    /// So much later as the host had not brought the request's body.
+    counts_from: Instant,
 }
 
 /// An answer's head is there: holds the lease for its body.
@@ -75,18 +77,20 @@ pub(crate) fn begin(
     head: AttemptOutcome,
     late: bool,
     began: Instant,
+    body_wait: Duration,
 ) -> (AttemptRecord, Body) {
-    lease.answered(!late, &head, began, clock::now());
+    let counts_from = began + body_wait;
+    lease.answered(!late, &head, counts_from, clock::now());
     let url = Arc::clone(lease.endpoint().url());
     let (settled, lease) = match lease.probe_limit() {
-        Some(_) => (settle(lease, &AttemptEnd::in_time(head, began), None).0, None),
+        Some(_) => (settle(lease, &AttemptEnd::in_time(head, counts_from), None).0, None),
         None => {
             let (url, now) = (Arc::clone(&url), clock::now());
             let elapsed = now.saturating_duration_since(began);
             (AttemptRecord { url, transition: None, elapsed, now }, Some(lease))
         }
     };
-    let attempt = StreamedAttempt { lease, permit: None, url, head, began };
+    let attempt = StreamedAttempt { lease, permit: None, url, head, began, counts_from };
     (settled, Body { live, attempt })
 }
 
@@ -149,7 +153,7 @@ impl StreamedAttempt {
             }
         };
         if let Some(lease) = self.lease {
-            call.causing(|| settle(lease, &AttemptEnd::in_time(ended, self.began), None));
+            call.causing(|| settle(lease, &AttemptEnd::in_time(ended, self.counts_from), None));
         }
         call.stripe.count(counter, 1);
     }

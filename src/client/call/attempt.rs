@@ -141,7 +141,7 @@ fn hand_over(
     body: &mut Option<Body>,
 ) -> Result<Box<Response>, Error> {
     let (outcome, now) = (done.outcome, clock::now());
-    let elapsed = now.saturating_duration_since(done.began);
+    let elapsed = now.saturating_duration_since(done.began).saturating_sub(done.body_wait);
     state.observe(&outcome, state.class(&outcome), elapsed, now);
     let late = done.facts.late_after.is_some();
     let address = done.facts.connection.as_ref().and_then(|connection| connection.ends.remote);
@@ -149,7 +149,7 @@ fn hand_over(
         let seen = AttemptSeen { outcome, race_end: done.race_end, late };
         tell_address(done.lease.endpoint(), address, &seen, now);
     }
-    let begin = || streaming::begin(done.lease, live, outcome, late, done.began);
+    let begin = || streaming::begin(done.lease, live, outcome, late, done.began, done.body_wait);
     let (settled, begun) = state.call.causing(begin);
     *body = Some(begun.holding(state.admitted.into_permit()));
     state.record.add(settled, done.result, done.facts);

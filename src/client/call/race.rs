@@ -384,7 +384,7 @@ impl<'a, T: Transport> Race<'_, 'a, T> {
         let Ok(attempt) = attempt else { return false };
         let attempt = attempt.apart_from(met);
         let attempt = match kind {
-            Kind::First | Kind::Retry => attempt.after(state.waited(now)),
+            Kind::First | Kind::Retry => state.after_wait(attempt),
             Kind::Hedge => attempt.into_hedge(Counter::Hedge),
             Kind::Copy => attempt.into_hedge(Counter::PassedLimit),
         };

@@ -17,7 +17,7 @@ use super::propagation;
 use super::watch::{AttemptWatch, LimitPassed};
 use crate::balancer::lease::Lease;
 use crate::balancer::pick::attempted::Attempted;
-use crate::body_source::BodyReader;
+use crate::body_source::{BodyReader, BodyWait};
 use crate::client::body::streaming;
 use crate::client::observe::hooks::AttemptInfo;
 use crate::config::Commit;
@@ -66,6 +66,10 @@ pub(crate) struct AttemptDone {
     pub(crate) first_on_endpoint: bool,
     pub(crate) race_end: RaceEnd,
     pub(crate) facts: AttemptFacts,
+    /// How long it waited for the host to bring its body.
+    pub(crate) body_wait: Duration,
+    /// Its limit cut it while it did.
+    pub(crate) lacks_body: bool,
     /// What retry and circuit judge.
     pub(crate) outcome: AttemptOutcome,
     pub(crate) result: Result<Answer, Failure>,
@@ -111,6 +115,9 @@ impl Attempt {
         lease.limit_to(limits.usual);
         let left = || limits.end.map_or(Duration::MAX, |end| end.saturating_duration_since(now));
         let outgoing = outgoing(call, &lease, number, left)?;
+        // What the host's hook takes, to look up a token perhaps, is not its endpoint's.
+        let began = outgoing.as_ref().map_or(now, |_| clock::now());
+        lease.postpone(began.saturating_duration_since(now));
         let may_go_on =
             tries_left.is_none_or(|left| left > 1) && call.retry().on.contains(RetryOn::CONNECT);
         let reason = match lease.probe_limit() {
@@ -120,7 +127,7 @@ impl Attempt {
         };
         Ok(Self {
             lease,
-            began: now,
+            began,
             first_on_endpoint,
             is_hedge: false,
             reason,
@@ -184,9 +191,25 @@ impl Attempt {
             fault,
             number: self.number,
         };
-        let Self { lease, began, first_on_endpoint, .. } = self;
+        let Self { mut lease, began, first_on_endpoint, .. } = self;
         let race_end = watch.race_end();
-        AttemptDone { lease, began, first_on_endpoint, race_end, facts, outcome, result }
+        let source = call.body_reader.as_ref();
+        let BodyWait { total: body_wait, goes_on, .. } =
+            source.map_or_else(BodyWait::default, |source| source.take_wait(clock::now()));
+        lease.postpone(body_wait);
+        let is_cut = |kind| matches!(kind, FailureKind::Timeout | FailureKind::Deadline);
+        let lacks_body = goes_on && result.as_ref().is_err_and(|failure| is_cut(failure.kind));
+        AttemptDone {
+            lease,
+            began,
+            first_on_endpoint,
+            race_end,
+            facts,
+            body_wait,
+            lacks_body,
+            outcome,
+            result,
+        }
     }
 
     /// What retry and circuit judge: by the host's own verdict on an answer, by the statuses that it has set, or by
@@ -284,7 +307,7 @@ impl Attempt {
         call: &Call<'_>,
         watch: &AttemptWatch,
     ) -> Result<Answer, Failure> {
-        let timed = pin!(self.timed(work, watch));
+        let timed = pin!(self.timed(work, watch, call.body_reader.as_ref()));
         match call.cancellation.or(timed).await {
             Ok(Err(failure)) => Err(by_source(call, failure)),
             Ok(answer) => answer,
@@ -297,6 +320,7 @@ impl Attempt {
         &self,
         mut work: Pin<&mut impl Future<Output = Result<Answer, Failure>>>,
         watch: &AttemptWatch,
+        source: Option<&BodyReader>,
     ) -> Result<Answer, Failure> {
         let mut alarm = pin!(sleep(self.limits.first(self.began)));
         let mut sockets_first = true;
@@ -318,9 +342,10 @@ impl Attempt {
                     continue;
                 }
                 sockets_first = true;
-                match self.look_at_clock(watch, now) {
+                let wait = source.map(|source| source.wait(now)).unwrap_or_default();
+                match self.look_at_clock(watch, wait.until, now) {
                     Some(next) => alarm.as_mut().reset(next.into()),
-                    None => return Poll::Ready(Err(self.cut(&watch.progress))),
+                    None => return Poll::Ready(Err(self.cut(&watch.progress, wait.goes_on))),
                 }
             }
             Poll::Pending
@@ -328,14 +353,21 @@ impl Attempt {
         .await
     }
 
-    /// Notes which limits have passed; when to look next, or `None` where the attempt is over.
-    fn look_at_clock(&self, watch: &AttemptWatch, now: Instant) -> Option<Instant> {
+    /// Notes which limits have passed; when to look next, or `None` where the attempt is over. Until `lacked_body` the host
+    /// had not brought the body, without which no endpoint answers.
+    fn look_at_clock(
+        &self,
+        watch: &AttemptWatch,
+        lacked_body: Option<Instant>,
+        now: Instant,
+    ) -> Option<Instant> {
         let Limits { short, slow, soft, end, .. } = self.limits;
         if end.is_some_and(|end| now >= end) {
             return None;
         }
         // The clock does not run while all connections are in use.
         let from = if watch.progress.is_waiting() { now } else { watch.progress.counts_from() };
+        let from = lacked_body.map_or(from, |until| until.max(from));
         let passed = now.saturating_duration_since(from);
         if passed >= short && watch.pass(LimitPassed::Short) {
             self.lease.mark_overdue(now);
@@ -353,7 +385,7 @@ impl Attempt {
     }
 
     /// What the attempt is called that was cut off.
-    fn cut(&self, progress: &Progress) -> Failure {
+    fn cut(&self, progress: &Progress, lacks_body: bool) -> Failure {
         if progress.is_waiting() {
             return stayed_in_use();
         }
@@ -365,8 +397,12 @@ impl Attempt {
             (false, true) if progress.is_answered() => {
                 (FailureKind::Deadline, "answer not whole".to_owned())
             }
+            (false, true) if lacks_body => (FailureKind::Deadline, LACKS_BODY.to_owned()),
             (false, true) => (FailureKind::Deadline, "no answer".to_owned()),
             (false, false) => (FailureKind::Deadline, "not connected".to_owned()),
+            (true, true) if lacks_body => {
+                (FailureKind::Timeout, format!("{LACKS_BODY} within the {}", limit()))
+            }
             (true, true) => (FailureKind::Timeout, limit()),
             (true, false) => (FailureKind::ConnectTimeout, limit()),
         };
@@ -408,6 +444,9 @@ fn cancelled(kind: FailureKind, progress: &Progress) -> Failure {
     Failure { kind, sent: progress.is_sent(), detail: "cancelled".to_owned() }
 }
 
+/// Of an attempt that waited for the host.
+const LACKS_BODY: &str = "request's body not whole";
+
 /// The least that a timer of tokio's takes.
 const TURN: Duration = Duration::from_millis(1);
 
@@ -418,6 +457,16 @@ impl AttemptDone {
     /// The body that is still to come, where the answer is streamed.
     pub(crate) fn take_stream(&mut self) -> Option<StreamedBody> {
         self.result.as_mut().ok()?.live.take().map(|live| *live)
+    }
+
+    /// What its endpoint and the client's limits are told: nothing where the host had not brought the body in time.
+    pub(crate) fn seen(&self) -> AttemptOutcome {
+        match self.outcome {
+            AttemptOutcome::Failed { sent, .. } if self.lacks_body => {
+                AttemptOutcome::Failed { kind: FailureKind::Cancelled, sent }
+            }
+            outcome => outcome,
+        }
     }
 
     /// The error's kind where the attempt was ended from outside.

@@ -28,7 +28,7 @@ pub(crate) struct AttemptEnd {
     pub(crate) late: bool,
     pub(crate) began: Instant,
     pub(crate) now: Instant,
-    /// What lies between the two.
+    /// What lies between the two, but for the time in which the host had not brought its body.
     pub(crate) elapsed: Duration,
     /// What it would have cost a call that cannot look elsewhere.
     pub(crate) cost: Cost,
@@ -93,6 +93,7 @@ pub(crate) fn settle(
     let observation =
         Observation { verdict, elapsed, late, retry_after: asked.map(|asked| asked.wait) };
     let transition = lease.settle(&observation, &outcome, now);
+    let elapsed = now.saturating_duration_since(began);
     (AttemptRecord { url, transition, elapsed, now }, outcome)
 }
 

@@ -94,12 +94,14 @@ impl<'a> CallState<'a> {
         let attempt = Attempt::new(self.call, lease, &mut self.attempted, tries_left, number, now);
         let attempt = attempt.map_err(CallEnd::Refused)?;
         self.record.meter.attempt_begins();
-        Ok(attempt.after(self.waited(now)).apart_from(self.met.clone()))
+        Ok(self.after_wait(attempt).apart_from(self.met.clone()))
     }
 
-    /// How long the call has waited for its next attempt: since the one before has ended, or since its own beginning.
-    pub(crate) fn waited(&self, now: Instant) -> Duration {
-        now.saturating_duration_since(self.record.meter.last().unwrap_or(self.call.started))
+    /// The next attempt, for which the call has waited since the one before has ended, or since its own beginning.
+    pub(crate) fn after_wait(&self, attempt: Attempt) -> Attempt {
+        let since = self.record.meter.last().unwrap_or(self.call.started);
+        let waited = attempt.began.saturating_duration_since(since);
+        attempt.after(waited)
     }
 
     /// An endpoint of the list that is known.
@@ -144,9 +146,10 @@ impl<'a> CallState<'a> {
     pub(crate) fn judge(&mut self, done: AttemptDone) -> Judged {
         let call = self.call;
         let (now, outcome) = (clock::now(), done.outcome);
-        let (class, elapsed) = (self.class(&outcome), now.saturating_duration_since(done.began));
+        let (class, seen) = (self.class(&outcome), done.seen());
+        let elapsed = now.saturating_duration_since(done.began).saturating_sub(done.body_wait);
         if done.race_end == RaceEnd::Ended {
-            self.observe(&outcome, class, elapsed, now);
+            self.observe(&seen, self.class(&seen), elapsed, now);
         }
         let hint = ServerHint {
             retry_after: done.asked_wait(call.retry().retry_after_cap),
@@ -154,11 +157,15 @@ impl<'a> CallState<'a> {
         };
         let (asked, first_on_endpoint) = (done.asked(), done.first_on_endpoint);
         let in_outage = done.lease.is_probe_in_outage();
-        let AttemptDone { lease, began, race_end, facts, result, .. } = done;
-        let late = facts.late_after.is_some();
+        let AttemptDone { lease, began, race_end, facts, lacks_body, result, .. } = done;
+        let late = facts.late_after.is_some() && !lacks_body;
         if let Some(address) = facts.connection.as_ref().and_then(|it| it.ends.remote) {
-            let seen = AttemptSeen { outcome, race_end, late };
-            tell_address(lease.endpoint(), address, &seen, now);
+            tell_address(
+                lease.endpoint(),
+                address,
+                &AttemptSeen { outcome: seen, race_end, late },
+                now,
+            );
             if class != Class::Success {
                 self.met.push(address);
             }
@@ -166,7 +173,7 @@ impl<'a> CallState<'a> {
         let cost = Cost::Until(call.deadline);
         let is_share = call.core.config.connect_timeout.is_none();
         let hurried = is_share && elapsed < OUTLASTS_LOST_SYN;
-        let end = AttemptEnd { outcome, race_end, late, began, now, elapsed, cost, hurried };
+        let end = AttemptEnd { outcome: seen, race_end, late, began, now, elapsed, cost, hurried };
         let (settled, blamed) = call.causing(|| settle(lease, &end, hint.retry_after));
         match result {
             Err(mut failure) if race_end != RaceEnd::Ended => {

@@ -272,6 +272,12 @@ impl HostLoad {
         before.pending() as u32
     }
 
+    /// A request that began then counts as begun later.
+    pub fn postpone(&self, started: Tick, later: Tick) {
+        let moved = InFlightWord::one(later).wrapping_sub(InFlightWord::one(started));
+        self.flight.fetch_add(moved, Relaxed);
+    }
+
     fn in_flight(&self) -> InFlightWord {
         InFlightWord(self.flight.load(Relaxed))
     }

@@ -19,6 +19,11 @@ impl Tick {
         self.0
     }
 
+    /// The tick that lies this much later.
+    pub(crate) const fn after(self, time: Duration) -> Self {
+        Self(self.0.saturating_add(whole_micros(time)))
+    }
+
     /// Microseconds from an earlier tick; none from a later one, as threads that read the clock may
     /// overtake each other.
     pub(super) const fn since(self, earlier: Self) -> u64 {
