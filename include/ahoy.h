@@ -1272,7 +1272,8 @@ AHOY_API ahoy_status ahoy_error_status(const ahoy_error *error);
 AHOY_API const char *ahoy_error_message(const ahoy_error *error);
 
 /**
- * Whether the same call may succeed later and repeating it does no harm.
+ * Whether the same call may succeed later and repeating it does no harm. Of AHOY_E_HTTP_STATUS: for
+ * a 429, and for a 5xx but 501 of a request that may be carried out twice.
  */
 AHOY_API bool ahoy_error_is_retryable(const ahoy_error *error);
 
@@ -2145,7 +2146,7 @@ ahoy_status ahoy_balancer_set_outlier_detection(const ahoy_balancer *balancer,
  *
  * @param interval_ms between two looks, at least 1; default 10000
  * @param base_ms of the first ejection, and added with each further one, at least 1; default 30000
- * @param max_ms of any ejection, at least 1; default 300000
+ * @param max_ms of any ejection, at least base_ms; default 300000
  * @param max_share of all endpoints that may be out, 0 to 1; default 0.5
  * @param min_healthy endpoints that stay in any case; default 1
  */

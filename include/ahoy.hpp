@@ -888,7 +888,10 @@ class error_view {
     response_view response() const noexcept;
 
     // generated: ahoy_error
-    /** Whether the same call may succeed later and repeating it does no harm. */
+    /**
+     * Whether the same call may succeed later and repeating it does no harm. Of errc::http_status: for
+     * a 429, and for a 5xx but 501 of a request that may be carried out twice.
+     */
     bool is_retryable() const noexcept { return ahoy_error_is_retryable(this->get()); }
 
     /** Whether the request may have been carried out although no answer came. */
@@ -3000,7 +3003,7 @@ class balancer : public detail::handle<ahoy_balancer, &ahoy_balancer_free> {
      *
      * @param interval between two looks, at least 1; default 10000
      * @param base of the first ejection, and added with each further one, at least 1; default 30000
-     * @param max of any ejection, at least 1; default 300000
+     * @param max of any ejection, at least base; default 300000
      * @param max_share of all endpoints that may be out, 0 to 1; default 0.5
      * @param min_healthy endpoints that stay in any case; default 1
      */

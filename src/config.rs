@@ -7,7 +7,7 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{HeaderMap, HeaderName, HeaderValue, header};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 
 use crate::error::{Error, ErrorKind};
 use crate::policy::{
@@ -317,6 +317,11 @@ impl ClientConfig {
         self.deadline_header.is_some() || self.attempt_header.is_some() || self.trace.is_some()
     }
 
+    /// Whether an answer of that status is an error.
+    pub(crate) fn is_failure(&self, status: StatusCode) -> bool {
+        self.fail_on_status && (400..=599).contains(&status.as_u16())
+    }
+
     /// Whether a trace is told in that header.
     fn traces_in(&self, name: Option<&HeaderName>) -> bool {
         let is_named = name.is_some_and(|name| TRACE_HEADERS.contains(&name.as_str()));
@@ -336,7 +341,7 @@ impl ClientConfig {
             ),
             (
                 balanced && self.proxy.is_set(),
-                ("proxy", "only a client without a balancer can use one"),
+                (self.proxy.setting(), "only a client without a balancer can use one"),
             ),
             (
                 self.proxy.is_set() && self.expect_continue,

@@ -285,8 +285,15 @@ impl Error {
     /// Whether repeating the call may help and does no harm.
     #[must_use]
     pub fn is_retryable(&self) -> bool {
-        let safe = !self.is_ambiguous() || self.call.as_ref().is_none_or(|call| call.idempotent);
-        self.kind.is_transient() && safe
+        let idempotent = self.call.as_ref().is_none_or(|call| call.idempotent);
+        match (self.kind, self.response()) {
+            // A server that limits its callers has carried out nothing; another fault of one may come after that.
+            (ErrorKind::HttpStatus, Some(response)) => match response.status.as_u16() {
+                429 => true,
+                status => idempotent && matches!(status, 500 | 502..=599),
+            },
+            (kind, _) => kind.is_transient() && (idempotent || !self.is_ambiguous()),
+        }
     }
 }
 

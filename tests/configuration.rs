@@ -373,3 +373,16 @@ fn the_page_shows_what_works() {
         assert!(page.contains(&format!("`{key}`")), "{key}");
     }
 }
+
+#[test]
+fn a_setting_that_another_one_bounds_comes_before_or_after_it() {
+    let _alone = alone();
+    let (interval, out) =
+        (r#""health_check_interval": "2s""#, r#""health_thresholds_out_interval": "10s""#);
+    for both in [[interval, out], [out, interval]] {
+        let balancer = format!(r#"{{"name": "p2c", {}}}"#, both.join(", "));
+        let client = format!(r#"{{"hosts": ["127.0.0.1:1"], "balancer": {balancer}}}"#);
+        let told = Client::from_config(&client).unwrap().config_text();
+        assert!(told.contains(out), "{told}");
+    }
+}

@@ -86,7 +86,7 @@ fn an_answer_whose_body_stops_is_told_apart_from_none() {
         peer.sees_close();
     });
     let builder = Builder::new().balancer(&round_robin(&[server.port()]));
-    let client = builder.tries(1).timeout_ms(300).build();
+    let client = builder.tries(2).timeout_ms(300).build();
     let whole = client.get("/").unwrap_err();
     // An answer that may be worth another attempt is held until it is whole.
     let Err(streamed) = client.open(&Request::new("GET", "/").streamed()) else { unreachable!() };
@@ -105,6 +105,19 @@ fn what_is_worth_another_call_is_told() {
     let lost = client_over(&[lossy.port()]);
     let get = lost.get("/").unwrap_err();
     assert!(get.is_retryable && get.is_ambiguous, "{get:?}");
+    for (status, get_is, post_is) in [
+        (404, false, false),
+        (429, true, true),
+        (500, true, false),
+        (501, false, false),
+        (503, true, false),
+    ] {
+        let server = Server::always(Reply::text(status, "no"));
+        let client = Builder::new().base_url(&server.url()).tries(1).fail_on_status(true).build();
+        let get = client.get("/").unwrap_err();
+        let post = client.post("/", "text/plain", b"x").unwrap_err();
+        assert_eq!((get.is_retryable, post.is_retryable), (get_is, post_is), "{status}");
+    }
     let invalid = refused.get("no path").unwrap_err();
     assert!(!invalid.is_retryable && !invalid.is_ambiguous && invalid.attempt_count == 0);
 }

@@ -590,6 +590,32 @@ fn a_status_that_is_retried_is_so_before_anything_is_handed_over() {
 }
 
 #[test]
+fn an_answer_that_cannot_be_asked_for_anew_is_handed_over_by_its_head() {
+    let (go_on, waits) = mpsc::channel();
+    let waits = Mutex::new(waits);
+    let server = Scripted::new(move |_, peer| {
+        while peer.head().is_some() {
+            peer.write("HTTP/1.1 503 Busy\r\ncontent-length: 4\r\n\r\nab");
+            waits.lock().unwrap().recv_timeout(SOON).unwrap();
+            peer.write("cd");
+        }
+    });
+    let balancer = round_robin(&[server.port()]);
+    let once = Builder::new().balancer(&balancer).tries(1).build();
+    let thrice = Builder::new().balancer(&balancer).tries(3).build();
+    for (client, method) in [(&once, "GET"), (&once, "GET"), (&thrice, "POST"), (&thrice, "POST")] {
+        let response = client.open(&Request::new(method, "/").streamed()).unwrap();
+        let head = response.head();
+        assert_eq!((head.status, head.attempt_count), (503, 1), "{method}");
+        assert_eq!(response.read(2, 1_000).unwrap(), (b"ab".to_vec(), false));
+        go_on.send(()).unwrap();
+        assert_eq!(response.rest_by(2).unwrap(), b"cd");
+        assert!(balancer.explain().contains("last failure"), "{}", balancer.explain());
+    }
+    assert_eq!(server.connections(), 2, "that of each client is kept");
+}
+
+#[test]
 fn any_response_can_be_read_and_some_have_no_body() {
     let server = Server::new(|seen| match seen.path.as_str() {
         "/none" => Reply::Raw(b"HTTP/1.1 204 No Content\r\n\r\n".to_vec()),

@@ -75,7 +75,7 @@ async fn run(balancer: Weak<Balancer>, transport: Arc<Direct>) {
 fn pause(config: &BalancerConfig) -> Duration {
     let sweep = config.ejection.map(|rule| rule.interval);
     let check =
-        config.health.as_ref().map(|check| check.rule.out_interval.min(check.rule.interval));
+        config.health.as_ref().map(|check| check.rule.out_interval().min(check.rule.interval));
     let shortest = sweep.into_iter().chain(check).min().unwrap_or(LONGEST_PAUSE);
     (shortest / 10).clamp(SHORTEST_PAUSE, LONGEST_PAUSE)
 }

@@ -13,7 +13,7 @@ use crate::balancer::pick::attempted::Attempted;
 use crate::balancer::pick::constraints::PickConstraints;
 use crate::endpoint::{Endpoint, Scheme, without_brackets};
 use crate::error::Error;
-use crate::request::{MAX_TARGET, climbs, too_long};
+use crate::request::{MAX_TARGET, check_target, climbs, too_long};
 
 /// Where a client's requests go.
 #[derive(Clone, Debug)]
@@ -50,6 +50,7 @@ impl Route {
     /// # Errors
     /// It is no absolute http or https URL, or holds credentials or a query.
     pub fn base(url: &str) -> Result<Self, Error> {
+        check_target("base_url", url)?;
         let (origin, path) = parse_url("base_url", url)?;
         if path.contains('?') {
             return Err(Error::invalid("base_url", "holds a query"));

@@ -28,9 +28,9 @@ use super::retry::config::StatusSet;
 pub struct HealthConfig {
     /// The time between two checks of an endpoint in use; default 3 s.
     pub interval: Duration,
-    /// The same for one that is out: unhealthy, ejected or with an open circuit; default 1 s, as
-    /// each check it passes too late keeps calls from it.
-    pub out_interval: Duration,
+    /// The same for one that is out: unhealthy, ejected or with an open circuit; without it 1 s, as
+    /// each check it passes too late keeps calls from it, or `interval` where that is less.
+    pub out_interval: Option<Duration>,
     /// The same while the service is not asked at all; default 60 s.
     pub idle_interval: Duration,
     /// The random part of each interval, up and down, as a share of it; default a fifth.
@@ -50,6 +50,14 @@ pub struct HealthConfig {
     pub ask_again_jitter: Duration,
 }
 
+impl HealthConfig {
+    /// The time between two checks of an endpoint that is out.
+    #[must_use]
+    pub fn out_interval(&self) -> Duration {
+        self.out_interval.unwrap_or_else(|| Duration::from_secs(1).min(self.interval))
+    }
+}
+
 impl Default for HealthConfig {
     fn default() -> Self {
         let mut statuses = StatusSet::EMPTY;
@@ -57,7 +65,7 @@ impl Default for HealthConfig {
         let _ = statuses.insert(200);
         Self {
             interval: Duration::from_secs(3),
-            out_interval: Duration::from_secs(1),
+            out_interval: None,
             idle_interval: Duration::from_secs(60),
             jitter: Ratio::FIFTH,
             unhealthy_threshold: NonZeroU8::MIN.saturating_add(2),
@@ -168,7 +176,7 @@ impl Check {
         let interval = match (pace, self.state) {
             (_, State::New) => config.interval,
             (Pace::Idle, _) => config.idle_interval,
-            (Pace::Out, _) | (Pace::Busy, State::Unhealthy(_)) => config.out_interval,
+            (Pace::Out, _) | (Pace::Busy, State::Unhealthy(_)) => config.out_interval(),
             (Pace::Busy, _) => config.interval,
         };
         let nanos = interval.as_secs_f64() * f64::from(self.factor);
@@ -280,7 +288,11 @@ mod tests {
     #[test]
     fn the_defaults_are_the_documented_ones() {
         let config = HealthConfig::default();
-        assert_eq!((config.interval, config.out_interval), (ms(3000), ms(1000)));
+        assert_eq!((config.interval, config.out_interval()), (ms(3000), ms(1000)));
+        let quick = HealthConfig { interval: ms(200), ..config };
+        assert_eq!(quick.out_interval(), ms(200), "not more seldom than one in use");
+        let stated = HealthConfig { out_interval: Some(ms(500)), ..quick };
+        assert_eq!(stated.out_interval(), ms(500));
         assert_eq!((config.idle_interval, config.jitter.value()), (ms(60_000), 0.2));
         assert_eq!((config.unhealthy_threshold.get(), config.healthy_threshold.get()), (3, 2));
         let passing: Vec<_> = (100..600).filter(|s| config.statuses.contains(*s)).collect();
@@ -465,7 +477,7 @@ mod tests {
             let every = ms(interval);
             let mut story = Story::new(HealthConfig {
                 interval: every,
-                out_interval: every,
+                out_interval: Some(every),
                 jitter: Ratio::new(jitter).unwrap(),
                 ..HealthConfig::default()
             });

@@ -44,10 +44,15 @@ impl From<Box<Response>> for Delivery {
 
 /// Whether an answer is handed over by its head. One that may be retried, or is made an error, is read whole
 /// as a buffered one, for it may be handed over later, when its connection is long gone.
-pub(crate) fn is_streamed(config: &ClientConfig, retry: &RetryConfig, status: StatusCode) -> bool {
-    let status = status.as_u16();
-    let is_error = config.fail_on_status && status >= 400;
-    !is_error && class(&AttemptOutcome::Answered { status }, retry) == Class::Success
+pub(crate) fn is_streamed(
+    config: &ClientConfig,
+    retry: &RetryConfig,
+    status: StatusCode,
+    may_repeat: impl FnOnce() -> bool,
+) -> bool {
+    let is_good =
+        class(&AttemptOutcome::Answered { status: status.as_u16() }, retry) == Class::Success;
+    !config.is_failure(status) && (is_good || !may_repeat())
 }
 
 /// A body under way, with the right to it.
@@ -95,6 +100,17 @@ pub(crate) fn begin(
 }
 
 impl Body {
+    /// Of an answer whose endpoint has learnt of it already.
+    pub(crate) fn without_lease(
+        live: StreamedBody,
+        url: Arc<str>,
+        head: AttemptOutcome,
+        began: Instant,
+    ) -> Self {
+        let (lease, permit, counts_from) = (None, None, began);
+        Self { live, attempt: StreamedAttempt { lease, permit, url, head, began, counts_from } }
+    }
+
     pub(crate) fn holding(self, permit: Option<InFlightPermit>) -> Self {
         Self { attempt: StreamedAttempt { permit, ..self.attempt }, ..self }
     }

@@ -14,6 +14,7 @@
 //! Dropping it drops the exchange and gives the permit back.
 
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::call::Call;
@@ -27,6 +28,7 @@ use super::watch::AttemptWatch;
 use crate::client::admission::admission::AdmittedCall;
 use crate::client::body::streaming::{self, Body};
 use crate::error::Error;
+use crate::outcome::Class;
 use crate::policy::{Decision, StopReason};
 use crate::response::Response;
 use crate::runtime::clock;
@@ -70,7 +72,10 @@ pub(crate) async fn run<'a>(
             }
         };
         if let Some(live) = done.take_stream() {
-            return hand_over(state, done, live, body);
+            return match state.class(&done.outcome) {
+                Class::Success => hand_over(state, done, live, body),
+                _ => hand_over_failing(state, done, live, body),
+            };
         }
         let judged = state.judge(done);
         if let Some(kind) = judged.asked {
@@ -154,6 +159,26 @@ fn hand_over(
     *body = Some(begun.holding(state.admitted.into_permit()));
     state.record.add(settled, done.result, done.facts);
     state.record.end(CallEnd::Stopped(StopReason::Success))
+}
+
+/// The same where the answer speaks against its endpoint, which learns of it by the head, and could not be asked for anew.
+#[cold]
+fn hand_over_failing(
+    mut state: CallState<'_>,
+    done: AttemptDone,
+    live: StreamedBody,
+    body: &mut Option<Body>,
+) -> Result<Box<Response>, Error> {
+    let url = Arc::clone(done.lease.endpoint().url());
+    let unleased = Body::without_lease(live, url, done.outcome, done.began);
+    let judged = state.judge(done);
+    let reason = match state.decide(judged) {
+        Decision::Stop(reason) => reason,
+        // Not by what an answer is handed over for at its head.
+        Decision::Retry { .. } => StopReason::Final,
+    };
+    *body = Some(unleased.holding(state.admitted.into_permit()));
+    state.record.end(CallEnd::Stopped(reason))
 }
 
 /// Waits before the next attempt, unless there is nothing to wait for.

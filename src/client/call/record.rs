@@ -204,7 +204,7 @@ impl<'a> CallRecord<'a> {
         path: Option<Arc<str>>,
         why: &str,
     ) -> Result<Box<Response>, Error> {
-        let fails = self.call.core.config.fail_on_status && answer.status.as_u16() >= 400;
+        let fails = self.call.core.config.is_failure(answer.status);
         let mut response = Box::new(Response {
             status: answer.status,
             headers: answer.headers,

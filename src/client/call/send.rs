@@ -52,6 +52,8 @@ pub(crate) struct Attempt {
     limits: Limits,
     /// How many endpoints its call has tried, where it may go on to another.
     tried: Option<usize>,
+    /// Its call has another try.
+    has_try: bool,
     /// The attempt's own copy, where a hook or a header of its own changes it.
     outgoing: Option<Box<Request>>,
     /// The addresses over which other attempts of its call have failed, or wait.
@@ -118,8 +120,8 @@ impl Attempt {
         // What the host's hook takes, to look up a token perhaps, is not its endpoint's.
         let began = outgoing.as_ref().map_or(now, |_| clock::now());
         lease.postpone(began.saturating_duration_since(now));
-        let may_go_on =
-            tries_left.is_none_or(|left| left > 1) && call.retry().on.contains(RetryOn::CONNECT);
+        let has_try = tries_left.is_none_or(|left| left > 1);
+        let may_go_on = has_try && call.retry().on.contains(RetryOn::CONNECT);
         let reason = match lease.probe_limit() {
             Some(_) => Counter::Probe,
             None if number == 1 => Counter::First,
@@ -135,6 +137,7 @@ impl Attempt {
             number,
             limits,
             tried: may_go_on.then_some(attempted.len()),
+            has_try,
             outgoing,
             met: Vec::new(),
         })
@@ -173,6 +176,7 @@ impl Attempt {
         if let Ok(answer) = &mut result
             && answer.live.is_some()
             && class(&outcome, call.retry()) != Class::Success
+            && self.may_repeat(call)
         {
             let answer = std::mem::take(answer);
             result = cold_path(|| self.whole(answer, call, watch)).await;
@@ -272,7 +276,8 @@ impl Attempt {
         fault: Option<InjectedFault>,
     ) -> Result<Answer, Failure> {
         let (config, retry) = (&call.core.config, call.retry());
-        let streams = |status| streaming::is_streamed(config, retry, status);
+        let may_repeat = || self.may_repeat(call);
+        let streams = |status| streaming::is_streamed(config, retry, status, may_repeat);
         let stands_by = || self.tried.is_some_and(|tried| call.target.stands_by(tried));
         let outgoing = self.outgoing.as_deref();
         let exchange = Exchange {
@@ -295,6 +300,14 @@ impl Attempt {
         };
         let work = pin!(committed(call, transport, &exchange, fault));
         self.within_limits(work, call, watch).await
+    }
+
+    /// Whether the call might be made anew where the answer asks for that.
+    fn may_repeat(&self, call: &Call<'_>) -> bool {
+        let is_repeatable = call.request.is_idempotent() || call.retry().any_method;
+        self.has_try
+            && is_repeatable
+            && call.body_reader.as_ref().is_none_or(BodyReader::can_repeat)
     }
 
     fn headers<'b>(&'b self, call: &'b Call<'_>) -> &'b HeaderMap {

@@ -41,7 +41,7 @@ pub unsafe extern "C" fn ahoy_balancer_set_outlier_detection(
 ///
 /// @param interval_ms between two looks, at least 1; default 10000
 /// @param base_ms of the first ejection, and added with each further one, at least 1; default 30000
-/// @param max_ms of any ejection, at least 1; default 300000
+/// @param max_ms of any ejection, at least base_ms; default 300000
 /// @param max_share of all endpoints that may be out, 0 to 1; default 0.5
 /// @param min_healthy endpoints that stay in any case; default 1
 #[unsafe(no_mangle)]
@@ -61,7 +61,12 @@ pub unsafe extern "C" fn ahoy_balancer_set_outlier_ejection(
         ("outlier_ejection_max_share", "max_share", max_share.into()),
         ("outlier_ejection_min_healthy", "min_healthy", min_healthy.into()),
     ];
-    entry::status!(err, |balancer: &ahoy_balancer| balancer.set_all(parameters))
+    entry::status!(err, |balancer: &ahoy_balancer| {
+        if max_ms < base_ms {
+            return Err(Error::invalid("max_ms", "is below base_ms"));
+        }
+        balancer.set_all(parameters)
+    })
 }
 
 /// Sets the rule of outlier detection on success rates. Switches outlier detection on.

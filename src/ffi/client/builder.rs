@@ -121,7 +121,6 @@ pub unsafe extern "C" fn ahoy_client_builder_set_base_url(
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
     entry::status!(err, |builder: &mut ahoy_client_builder, base_url: &str| {
-        crate::request::check_target("base_url", base_url)?;
         builder.set_route(Route::base(base_url)?);
         Ok(())
     })

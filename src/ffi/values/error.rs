@@ -50,7 +50,8 @@ pub unsafe extern "C" fn ahoy_error_message(error: *const ahoy_error) -> *const 
     argument::lent!(error).map_or(c"".as_ptr(), |error| error.message.as_ptr())
 }
 
-/// Whether the same call may succeed later and repeating it does no harm.
+/// Whether the same call may succeed later and repeating it does no harm. Of AHOY_E_HTTP_STATUS: for
+/// a 429, and for a 5xx but 501 of a request that may be carried out twice.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_error_is_retryable(error: *const ahoy_error) -> bool {
     argument::lent!(error).is_some_and(|error| error.error.is_retryable())

@@ -45,10 +45,7 @@ pub(super) const SETTINGS: &[Setting<BalancerConfig>] = &[
         .field(
             |config| config.health.as_ref().map(|check| check.rule.interval.into()),
             |config, value| {
-                let interval = value.duration()?;
-                let rule = rule(config);
-                rule.interval = interval;
-                rule.out_interval = rule.out_interval.min(interval);
+                rule(config).interval = value.duration()?;
                 Ok(())
             },
         ),
@@ -100,9 +97,9 @@ pub(super) const SETTINGS: &[Setting<BalancerConfig>] = &[
         .cost("An endpoint that is well again waits for longer.")
         .setter("set_health_thresholds")
         .field(
-            |config| config.health.as_ref().map(|check| check.rule.out_interval.into()),
+            |config| config.health.as_ref().map(|check| check.rule.out_interval().into()),
             |config, value| {
-                rule(config).out_interval = value.duration()?;
+                rule(config).out_interval = Some(value.duration()?);
                 Ok(())
             },
         ),

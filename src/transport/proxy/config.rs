@@ -34,6 +34,15 @@ impl PartialEq for ProxyConfig {
 }
 
 impl ProxyConfig {
+    /// The setting that a proxy may come of.
+    pub(crate) const fn setting(&self) -> &'static str {
+        if self.proxy.is_none() && self.from_environment {
+            "proxy_from_environment"
+        } else {
+            "proxy"
+        }
+    }
+
     /// Sets the proxy for all calls; `off` takes an earlier one back.
     ///
     /// # Errors
