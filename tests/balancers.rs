@@ -64,6 +64,27 @@ fn by_load(provider: &Provider) -> [Balancer; 2] {
 }
 
 #[test]
+fn a_server_that_begins_to_refuse_at_once_is_not_the_fastest() {
+    for streamed in [false, true] {
+        let well = || Reply::status(200).after(ms(5));
+        let (lost, other) = (Server::always(well()), Server::always(well()));
+        let balancer = Balancer::p2c(&Provider::loopback(&[lost.port(), other.port()]));
+        let client = Builder::new().balancer(&balancer).build();
+        let call = || match streamed {
+            true => drop(client.stream("/").rest().unwrap()),
+            false => drop(client.get("/").unwrap()),
+        };
+        (0..20).for_each(|_| call());
+        lost.become_(|_| Reply::status(404));
+        let before = lost.request_count();
+        (0..400).for_each(|_| call());
+        // It had 99 % of them.
+        let refused = lost.request_count() - before;
+        assert!(refused < 320, "{refused}: {}", balancer.explain());
+    }
+}
+
+#[test]
 fn a_slow_a_failing_and_a_hanging_server_lose_their_traffic() {
     let ill: [fn() -> Server; 3] = [
         || Server::always(Reply::status(200).after(ms(30))),

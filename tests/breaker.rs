@@ -570,3 +570,55 @@ fn a_deadline_that_passes_between_attempts_hurts_no_circuit() {
     assert_eq!((failure.status, failure.attempt_count), (AHOY_E_DEADLINE, 0));
     assert_eq!(client.get("/").unwrap().status, 200);
 }
+
+#[test]
+fn where_all_answers_fail_the_last_closed_circuit_does_not_draw_all_calls() {
+    let fails = Arc::new(AtomicBool::new(true));
+    let make = |_| {
+        let fails = Arc::clone(&fails);
+        Server::new(move |_| Reply::status(if fails.load(Ordering::SeqCst) { 503 } else { 200 }))
+    };
+    let servers: Vec<Server> = (0..5).map(make).collect();
+    let ports: Vec<u16> = servers.iter().map(Server::port).collect();
+    let balancer = Balancer::p2c(&Provider::loopback(&ports));
+    let client = Builder::new().balancer(&balancer).tries(1).build();
+    let counts = || servers.iter().map(Server::request_count).collect::<Vec<_>>();
+    for _ in 0..200 {
+        assert_eq!(client.get("/").unwrap().status, 503);
+    }
+    let before = counts();
+    for _ in 0..500 {
+        client.get("/").unwrap();
+    }
+    let most = counts().iter().zip(&before).map(|(after, before)| after - before).max().unwrap();
+    assert!(most < 250, "{before:?} {:?}: {}", counts(), balancer.explain());
+    // Once they are well, the calls close the circuits.
+    fails.store(false, Ordering::SeqCst);
+    eventually("all are back", ms(10_000), || {
+        assert_eq!(client.get("/").unwrap().status, 200);
+        ports.iter().all(|port| balancer.endpoint(*port).is_closed())
+    });
+}
+
+#[test]
+fn what_cannot_be_repeated_leaves_a_probe_to_others() {
+    let (broken, well) = (Server::status(500), Server::ok());
+    let breaker = Breaker::new().consecutive(1).open_ms(20, 20);
+    let balancer = round_robin(&[broken.port(), well.port()]).with(&breaker);
+    let client = Builder::new().balancer(&balancer).build();
+    eventually("its circuit opens", ms(10_000), || {
+        client.get("/").unwrap();
+        balancer.endpoint(broken.port()).is_open()
+    });
+    let before = broken.request_count();
+    eventually("it is probed", ms(10_000), || {
+        for _ in 0..5 {
+            client.post("/", "text/plain", b"x").unwrap();
+        }
+        client.get("/").unwrap();
+        broken.request_count() >= before + 20
+    });
+    let probes: Vec<_> = broken.requests().into_iter().skip(before).collect();
+    let posts = probes.iter().filter(|probe| probe.method == "POST").count();
+    assert!(posts * 4 <= probes.len(), "{posts} of {}", probes.len());
+}

@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -596,6 +597,119 @@ func TestAbsoluteURLs(t *testing.T) {
 	}
 }
 
+// Of a URL as it was written, what no request line can carry goes percent-encoded, and all else as net/http sends it.
+func TestTargetsGoAsTheyAreOrEncoded(t *testing.T) {
+	host := here(t, func(writer http.ResponseWriter, request *http.Request) { io.WriteString(writer, request.RequestURI) })
+	for _, client := range []*Client{client(t, Config{Hosts: []string{host}}), client(t, Config{})} {
+		seen := func(whole *url.URL) string {
+			t.Helper()
+			whole.Scheme, whole.Host = "http", host
+			response, err := client.Do(&http.Request{URL: whole})
+			return text(t, response, err)
+		}
+		for query, wanted := range map[string]string{
+			"q=é":                        "q=%C3%A9",
+			`a b"c<d>e`:                  "a%20b%22c%3Cd%3Ee",
+			"a#b":                        "a%23b",
+			"a HTTP/1.1\r\nX: y\x00\x7f": "a%20HTTP/1.1%0D%0AX:%20y%00%7F",
+			"a|b^c`d{e}\\f[g]'h%zz?i":    "a|b^c`d{e}\\f[g]'h%zz?i",
+			"\xff":                       "%FF",
+		} {
+			if got := seen(&url.URL{Path: "/p", RawQuery: query}); got != "/p?"+wanted {
+				t.Errorf("%q became %q", query, got)
+			}
+		}
+		for path, wanted := range map[string]string{
+			"/é/a b":       "/%C3%A9/a%20b",
+			"/`é\"<|?`é\"": "/%60%C3%A9\"%3C|?`%C3%A9%22",
+		} {
+			if got := seen(&url.URL{Opaque: path}); got != wanted {
+				t.Errorf("%q became %q", path, got)
+			}
+		}
+		// Whatever the byte is, the library takes what it becomes.
+		for one := 0; one < 256; one++ {
+			raw, encoded := string([]byte{byte(one)}), fmt.Sprintf("%%%02X", one)
+			if raw == "%" {
+				raw = "%25" // net/http's server takes no other
+			}
+			for _, whole := range []*url.URL{{Opaque: "/p" + raw}, {Path: "/p", RawQuery: raw}} {
+				if got := strings.TrimPrefix(strings.TrimPrefix(seen(whole), "/p"), "?"); got != raw && got != encoded && raw != "?" {
+					t.Errorf("%q became %q", raw, got)
+				}
+			}
+		}
+		response, err := client.Get(context.Background(), "http://"+host+"/ö b?q=ü \"x\"#part")
+		if got := text(t, response, err); got != "/%C3%B6%20b?q=%C3%BC%20%22x%22" {
+			t.Error(got)
+		}
+	}
+	for _, request := range []*http.Request{
+		{Method: "GET\x00/other", URL: &url.URL{Path: "/"}}, {Host: "a\x00b", URL: &url.URL{Path: "/"}},
+	} {
+		if _, err := client(t, Config{Hosts: []string{host}}).Do(request); !errors.Is(err, InvalidArgument) || !strings.Contains(err.Error(), "NUL") {
+			t.Error(err)
+		}
+	}
+}
+
+// Do and what goes by it take user and password of a URL as net/http's client does, and RoundTrip as its transport does.
+func TestCredentialsOfAURL(t *testing.T) {
+	host := here(t, func(writer http.ResponseWriter, request *http.Request) {
+		fmt.Fprint(writer, request.Header["Authorization"])
+	})
+	for _, client := range []*Client{client(t, Config{Hosts: []string{host}}), client(t, Config{})} {
+		for whole, wanted := range map[string]string{
+			"http://u:p@" + host + "/":          "[Basic dTpw]",
+			"http://u@" + host + "/":            "[Basic dTo=]",
+			"http://%C3%BC:a%3Ab@" + host + "/": "[Basic w7w6YTpi]",
+			"http://" + host + "/":              "[]",
+		} {
+			response, err := client.Get(context.Background(), whole)
+			if got := text(t, response, err); got != wanted {
+				t.Errorf("%s went with %s", whole, got)
+			}
+			response, err = (&http.Client{Transport: client}).Get(whole)
+			if got := text(t, response, err); got != wanted {
+				t.Errorf("%s went with %s by http.Client", whole, got)
+			}
+		}
+		request, _ := http.NewRequest(http.MethodGet, "http://u:p@"+host+"/", nil)
+		response, err := client.RoundTrip(request)
+		if got := text(t, response, err); got != "[]" {
+			t.Error(got)
+		}
+		response, err = client.Do(request)
+		if got := text(t, response, err); got != "[Basic dTpw]" || len(request.Header) != 0 {
+			t.Error(got, request.Header)
+		}
+		request.Header.Set("Authorization", "own")
+		response, err = client.Do(request)
+		if got := text(t, response, err); got != "[own]" {
+			t.Error(got)
+		}
+	}
+	_, err := client(t, Config{}).Get(context.Background(), "http://u:hush@/")
+	if !errors.Is(err, InvalidArgument) || strings.Contains(err.Error(), "hush") {
+		t.Fatal(err)
+	}
+}
+
+func TestAnInternationalHostIsToldByItsName(t *testing.T) {
+	made := client(t, Config{})
+	for _, whole := range []string{"http://bücher.example/", "http://b%C3%BCcher.example:8080/x"} {
+		for _, get := range []func() (*http.Response, error){
+			func() (*http.Response, error) { return made.Get(context.Background(), whole) },
+			func() (*http.Response, error) { return (&http.Client{Transport: made}).Get(whole) },
+		} {
+			_, err := get()
+			if !errors.Is(err, InvalidArgument) || !strings.Contains(err.Error(), "bücher.example") || !strings.Contains(err.Error(), "xn--") {
+				t.Error(err)
+			}
+		}
+	}
+}
+
 // A JSON text says by itself whether the client has hosts, and so does the one that replaces it.
 func TestJSONMayHaveNoHosts(t *testing.T) {
 	hosts := servers(t, "ok")
@@ -668,6 +782,76 @@ func TestCancelReachesTheServer(t *testing.T) {
 		t.Fatal(err)
 	}
 	eventually(t, 5*time.Second, func() bool { return brokenOffAt(t, hosts[0]) == 2 })
+}
+
+// The context ends an exchange whose body is neither read nor closed too, and leaves nothing.
+func TestTheContextEndsABodyThatNobodyReads(t *testing.T) {
+	hosts := servers(t, "ok")
+	client := client(t, Config{Hosts: hosts, Timeout: 30 * time.Second})
+	get := func(ctx context.Context) *http.Response {
+		t.Helper()
+		response, err := client.Get(ctx, "/drip?n=3000&ms=20")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return response
+	}
+	response := get(context.Background())
+	response.Body.Close()
+	eventually(t, 20*time.Second, func() bool { return brokenOffAt(t, hosts[0]) == 1 })
+	http.DefaultClient.CloseIdleConnections()
+	goroutines := runtime.NumGoroutine()
+	for i, ended := range []error{context.Canceled, context.DeadlineExceeded} {
+		ctx, cancel := context.WithCancel(context.Background())
+		if ended == context.DeadlineExceeded {
+			cancel()
+			ctx, cancel = context.WithTimeout(context.Background(), 3*time.Second)
+		}
+		response := get(ctx)
+		if ended == context.Canceled {
+			cancel()
+		}
+		eventually(t, 20*time.Second, func() bool { return brokenOffAt(t, hosts[0]) == 2+i })
+		if _, err := io.ReadAll(response.Body); !errors.Is(err, ended) {
+			t.Fatal(err)
+		}
+		if err := response.Body.Close(); err != nil {
+			t.Fatal(err)
+		}
+		cancel()
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	const calls = 20
+	few := func() bool {
+		http.DefaultClient.CloseIdleConnections()
+		return runtime.NumGoroutine() <= goroutines+2
+	}
+	// One that has no end has nothing wait for it.
+	var open []*http.Response
+	for i := 0; i < calls; i++ {
+		open = append(open, get(context.Background()))
+	}
+	eventually(t, 20*time.Second, few)
+	for _, response := range open {
+		response.Body.Close()
+	}
+	open = nil
+	// Nor does anything wait where the body was closed, or read to its end.
+	for i := 0; i < calls; i++ {
+		get(ctx).Body.Close()
+		response, err := client.Get(ctx, "/drip?n=2&ms=5")
+		text(t, response, err)
+	}
+	eventually(t, 20*time.Second, few)
+	// And a body that was dropped is closed by the collector all the same.
+	seen := 3 + 2*calls
+	eventually(t, 20*time.Second, func() bool { return brokenOffAt(t, hosts[0]) == seen })
+	for i := 0; i < calls; i++ {
+		get(ctx)
+	}
+	eventually(t, 20*time.Second, func() bool { runtime.GC(); return brokenOffAt(t, hosts[0]) == seen+calls })
+	eventually(t, 20*time.Second, few)
 }
 
 // Calls that are made one at a time wait in the library at first: what ends one by its context or by Close is seen then too,
@@ -1053,6 +1237,95 @@ func TestCloseWithCallsUnderWay(t *testing.T) {
 	}
 	if _, err := client.Get(context.Background(), "/ok"); !errors.Is(err, ErrClosed) {
 		t.Fatal(err)
+	}
+}
+
+// A Close in a function that the library calls cannot wait for that function's end.
+func TestCloseInAFunctionThatTheLibraryCalls(t *testing.T) {
+	hosts := servers(t, "refuse", "ok")
+	list := func() (list []Host, err error) {
+		for _, text := range hosts {
+			host, failed := ParseHost(text)
+			if failed != nil {
+				return nil, failed
+			}
+			list = append(list, host)
+		}
+		return list, nil
+	}
+	for name, config := range map[string]func(close func()) Config{
+		"OnEvent": func(close func()) Config {
+			return Config{Hosts: hosts, Balancer: "round_robin", OnEvent: func(Event) { close() }}
+		},
+		"OnLog": func(close func()) Config {
+			return Config{Hosts: hosts, LogLevel: LogDebug, OnLog: func(LogLevel, string, string) { close() }}
+		},
+		"Provider": func(close func()) Config {
+			return Config{Provider: func() ([]Host, error) { close(); return list() }}
+		},
+		"BalancerFunc": func(close func()) Config {
+			return Config{Hosts: hosts, BalancerFunc: func(count int) int { close(); return count - 1 }}
+		},
+		"OnEvent that waits for another goroutine": func(close func()) Config {
+			return Config{Hosts: hosts, Balancer: "round_robin", OnEvent: func(Event) {
+				ended := make(chan struct{})
+				go func() { close(); ended <- struct{}{} }()
+				<-ended
+			}}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			goroutines := runtime.NumGoroutine()
+			var client *Client
+			ready, closed := make(chan struct{}), make(chan struct{})
+			var once sync.Once
+			client, err := New(config(func() {
+				select {
+				case <-ready:
+					client.Close()
+					once.Do(func() { close(closed) })
+				default:
+				}
+			}))
+			if err != nil {
+				t.Fatal(err)
+			}
+			close(ready)
+			ended := make(chan error, 1)
+			go func() {
+				for {
+					ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+					response, err := client.Get(ctx, "/ok")
+					if err == nil {
+						response.Body.Close()
+					}
+					cancel()
+					if client.isClosed() {
+						ended <- err
+						return
+					}
+				}
+			}()
+			for _, wait := range []func() <-chan struct{}{
+				func() <-chan struct{} { return closed },
+				func() <-chan struct{} {
+					over := make(chan struct{})
+					go func() { <-ended; client.Shutdown(time.Second); close(over) }()
+					return over
+				},
+			} {
+				select {
+				case <-wait():
+				case <-time.After(30 * time.Second):
+					t.Fatal("hangs")
+				}
+			}
+			if _, err := client.Get(context.Background(), "/ok"); !errors.Is(err, ErrClosed) {
+				t.Fatal(err)
+			}
+			// What it holds is freed once the function has returned.
+			eventually(t, 30*time.Second, func() bool { return runtime.NumGoroutine() <= goroutines })
+		})
 	}
 }
 

@@ -16,16 +16,23 @@ import (
 
 // body is an answer's body, which is read while it comes.
 type body struct {
+	*held
 	client   *Client
-	sent     *upload
 	ctx      context.Context
 	attempts []Attempt
 
-	reading  sync.Mutex // one after the other
+	reading sync.Mutex // one after the other
+	rest    bytes.Buffer
+}
+
+// held is what a body has of the library. It is apart, so that the collector finds a body that was dropped while its
+// context, which ends this, goes on.
+type held struct {
 	mutex    sync.Mutex
 	response *C.ahoy_response
-	rest     bytes.Buffer
+	sent     *upload
 	err      error
+	ended    chan struct{} // closed with the exchange, where something waits for that
 }
 
 const piece = 64 << 10
@@ -49,10 +56,27 @@ func (b *body) keep(found []byte, ended bool, err error) {
 		b.free()
 	case err != nil:
 		b.err = asReader(err)
-	}
-	if b.response != nil {
+		b.free()
+	default:
 		runtime.SetFinalizer(b, func(b *body) { b.Close() })
+		b.endWith(b.ctx)
 	}
+}
+
+// endWith has the exchange end with a context, also while nobody reads. (Go 1.18 has no context.AfterFunc.)
+func (h *held) endWith(ctx context.Context) {
+	if ctx.Done() == nil {
+		return
+	}
+	ended := make(chan struct{})
+	h.ended = ended
+	go func() {
+		select {
+		case <-ended:
+		case <-ctx.Done():
+			h.close(ctx.Err())
+		}
+	}()
 }
 
 // Read waits for bytes, in Go's scheduler. A Close meanwhile ends it.
@@ -98,6 +122,7 @@ func (b *body) fill() error {
 	status := C.ahoy_go_read(b.response, (*C.uint8_t)(unsafe.Pointer(buffer)), piece, &length, &ended, &err)
 	leave()
 	if status != 0 {
+		b.free()
 		return asReader(takeError(err))
 	}
 	b.rest.Write(buffer[:length])
@@ -155,20 +180,37 @@ func (b *brokenOff) Is(target error) bool { return target == io.ErrUnexpectedEOF
 // Close ends the exchange; the server sees the connection close if the body is not whole.
 func (b *body) Close() error {
 	b.mutex.Lock()
-	response, sent := b.response, b.sent
-	b.response, b.sent = nil, nil
 	b.rest.Reset()
 	b.err = http.ErrBodyReadAfterClose
 	b.mutex.Unlock()
-	// A reader that is about to wait has its place in the library, and comes here for the lock.
-	release(response, sent)
+	b.close(nil)
 	return nil
 }
 
+// close ends the exchange, for a reason that readers are told unless they have another.
+func (h *held) close(why error) {
+	h.mutex.Lock()
+	response, sent := h.letGo()
+	if h.err == nil {
+		h.err = why
+	}
+	h.mutex.Unlock()
+	// A reader that is about to wait has its place in the library, and comes here for the lock.
+	release(response, sent)
+}
+
 // free ends the exchange, unless it has ended, and the reading of the request's body.
-func (b *body) free() {
-	release(b.response, b.sent)
-	b.response, b.sent = nil, nil
+func (h *held) free() { release(h.letGo()) }
+
+// letGo gives what is to be released.
+func (h *held) letGo() (*C.ahoy_response, *upload) {
+	response, sent := h.response, h.sent
+	h.response, h.sent = nil, nil
+	if h.ended != nil {
+		close(h.ended)
+		h.ended = nil
+	}
+	return response, sent
 }
 
 func release(response *C.ahoy_response, sent *upload) {

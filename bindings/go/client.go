@@ -423,9 +423,28 @@ func (c *Client) Patch(ctx context.Context, path, contentType string, body io.Re
 	return c.send(ctx, http.MethodPatch, path, contentType, body)
 }
 
-// Do sends a request as it is; that of a balanced Client goes where the balancer says. It is RoundTrip by the name that
-// http.Client has: an http.Client with this Transport follows redirects and keeps cookies besides.
-func (c *Client) Do(request *http.Request) (*http.Response, error) { return c.RoundTrip(request) }
+// Do sends a request as RoundTrip does; that of a balanced Client goes where the balancer says. As with http.Client, user
+// and password of the URL go as Basic, unless the request has an Authorization. An http.Client with this Transport follows
+// redirects and keeps cookies besides.
+func (c *Client) Do(request *http.Request) (*http.Response, error) {
+	return c.RoundTrip(withCredentials(request))
+}
+
+// withCredentials is a request that has those of its URL as a field. RoundTrip leaves them aside, as net/http's does: a
+// proxy's request may have them of its client, who must not set a field past it.
+func withCredentials(request *http.Request) *http.Request {
+	if request.URL == nil || request.URL.User == nil || request.Header.Get("Authorization") != "" {
+		return request
+	}
+	made := request.WithContext(request.Context())
+	made.Header = request.Header.Clone()
+	if made.Header == nil {
+		made.Header = http.Header{}
+	}
+	password, _ := request.URL.User.Password()
+	made.SetBasicAuth(request.URL.User.Username(), password)
+	return made
+}
 
 func (c *Client) send(ctx context.Context, method, path, contentType string, body io.Reader) (*http.Response, error) {
 	if c.isBalanced() && len(path) > 0 && path[0] == '/' {
@@ -438,7 +457,7 @@ func (c *Client) send(ctx context.Context, method, path, contentType string, bod
 	if contentType != "" {
 		request.Header.Set("Content-Type", contentType)
 	}
-	return c.RoundTrip(request)
+	return c.Do(request)
 }
 
 // Metrics gives everything that the client counts as text for Prometheus; docs/statistics.md has the names.
@@ -581,10 +600,12 @@ func (c *Client) done() { c.queue.inUse.RUnlock() }
 
 func (c *Client) isClosed() bool { return atomic.LoadInt32(&c.closed) != 0 }
 
-// Close ends the client at once: calls under way fail with ErrClosed. A second Close does nothing.
+// Close ends the client at once: calls under way fail with ErrClosed. A second Close does nothing. In a function that the
+// library calls, such as OnEvent, it does not wait until all has ended.
 func (c *Client) Close() error { return c.Shutdown(0) }
 
-// Shutdown refuses new calls, waits for those under way, and ends what is left after the limit.
+// Shutdown refuses new calls, waits for those under way, and ends what is left after the limit. In a function that the
+// library calls it waits for nothing, and all of that comes once the function has returned.
 func (c *Client) Shutdown(limit time.Duration) error {
 	if !atomic.CompareAndSwapInt32(&c.closed, 0, 1) {
 		return nil
@@ -595,14 +616,27 @@ func (c *Client) Shutdown(limit time.Duration) error {
 
 func (c *Client) end(limit time.Duration) error {
 	var err *C.ahoy_error
-	status := C.ahoy_client_close(c.handle, C.uint64_t(milliseconds(limit)), &err)
+	switch C.ahoy_client_close(c.handle, C.uint64_t(milliseconds(limit)), &err) {
+	case C.AHOY_OK:
+		c.free()
+		return nil
+	case C.AHOY_E_WOULD_DEADLOCK:
+		// This is in a function that the library calls, for which the end waits; what began a call may hold the queue below.
+		C.ahoy_error_free(err)
+		go c.end(limit)
+		return nil
+	default:
+		// A function that the library calls still runs, and may hold the queue: it may wait for this.
+		go c.free()
+		return takeError(err)
+	}
+}
+
+// free waits for what uses the handles.
+func (c *Client) free() {
 	c.queue.close()
 	C.ahoy_client_free(c.handle)
 	C.ahoy_balancer_free(c.balancer)
-	if status != 0 {
-		return takeError(err)
-	}
-	return nil
 }
 
 // CloseIdleConnections is there for http.Client, and does nothing: idle connections end by idle_timeout.

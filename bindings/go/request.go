@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -37,13 +38,19 @@ func (c *Client) read(request *http.Request) (*asked, error) {
 	if method == "" {
 		method = http.MethodGet
 	}
-	target := request.URL.RequestURI()
+	target := escaped(request.URL.RequestURI())
 	if !c.isBalanced() {
-		if request.URL.Host == "" {
+		if err := checkHost(request.URL); err != nil {
 			closeBody(request)
-			return nil, refused("%q is no whole URL, and the client has no hosts", request.URL)
+			return nil, err
 		}
 		target = request.URL.Scheme + "://" + request.URL.Host + target
+	}
+	for _, one := range [...]string{method, target, request.Host} {
+		if strings.IndexByte(one, 0) >= 0 {
+			closeBody(request)
+			return nil, refused("the method or the host has a NUL")
+		}
 	}
 	made.add(method)
 	made.add(target)
@@ -81,6 +88,39 @@ func (c *Client) read(request *http.Request) (*asked, error) {
 		}
 	}
 	return made, nil
+}
+
+// escaped is a target with those bytes percent-encoded that the library refuses, for no request line can carry them.
+// RequestURI has a query as it was written. All else stays as it is: a server may tell %7C from |.
+func escaped(target string) string {
+	inQuery, from := false, 0
+	var made strings.Builder
+	for i := 0; i < len(target); i++ {
+		switch one := target[i]; {
+		case one == '?':
+			inQuery = true
+		case one <= ' ' || one >= 0x7f || one == '#' || one == '<' || one == '>' || one == '`' && !inQuery || one == '"' && inQuery:
+			fmt.Fprintf(&made, "%s%%%02X", target[from:i], one)
+			from = i + 1
+		}
+	}
+	if from == 0 {
+		return target
+	}
+	return made.String() + target[from:]
+}
+
+// checkHost tells what no connection can be made to. The library would say so as well, of a text that nobody wrote.
+func checkHost(whole *url.URL) error {
+	if whole.Host == "" {
+		return refused("%q is no whole URL, and the client has no hosts", whole.Redacted())
+	}
+	for i := 0; i < len(whole.Host); i++ {
+		if whole.Host[i] >= 0x80 {
+			return refused("the host %q is not ASCII: give it in its ASCII form, whose labels begin with xn--", whole.Host)
+		}
+	}
+	return nil
 }
 
 func (a *asked) add(text string) {

@@ -13,8 +13,8 @@ import (
 
 // RoundTrip sends a request and returns when the head of the answer came, as http.RoundTripper has it; an answer that may
 // be tried again, which by default is one of status 429, 500 or 502 to 599, is held until it is whole. The context's
-// deadline and cancelling end the exchange, also while the body is read. With a balancer, the host of the URL is not
-// dialled: the balancer says where the request goes. A Host that differs from the URL's is sent as it is.
+// deadline and cancelling end the exchange, also while the body is read and while nobody reads it. With a balancer, the host
+// of the URL is not dialled: the balancer says where the request goes. A Host that differs from the URL's is sent as it is.
 func (c *Client) RoundTrip(request *http.Request) (*http.Response, error) {
 	if request.URL == nil {
 		closeBody(request)
@@ -75,7 +75,7 @@ func closeBody(request *http.Request) {
 func (c *Client) response(request *http.Request, answer *C.ahoy_response, sent *upload) *http.Response {
 	buffer := pieces.Get().(*[piece]byte)
 	defer pieces.Put(buffer)
-	read := &body{client: c, sent: sent, response: answer, ctx: request.Context()}
+	read := &body{held: &held{sent: sent, response: answer}, client: c, ctx: request.Context()}
 	into := buffer[:]
 	found, err := read.begin(into)
 	if int(found.head) >= len(into) {

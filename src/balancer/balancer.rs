@@ -294,7 +294,7 @@ impl Balancer {
             if passes_over && !member.hot().claim_risk(member.slot(), now) {
                 continue;
             }
-            self.note_modes(live, &snapshot, panic);
+            self.note_modes(live, &snapshot, panic, now);
             let request =
                 LeaseRequest { panic, most: self.config.max_in_flight, now, tick: context.tick };
             if let Some(lease) = Lease::acquire(member, request) {
@@ -339,11 +339,11 @@ impl Balancer {
     }
 
     /// Tells where an attempt that goes out shows that a mode begins or ends.
-    fn note_modes(&self, live: &Live, snapshot: &PickState, panic: bool) {
+    fn note_modes(&self, live: &Live, snapshot: &PickState, panic: bool, now: Instant) {
         let cluster = &live.rules.cluster;
         if panic {
             self.tell_mode(live, Mode::Panic, true);
-        } else if cluster.is_in(Mode::Panic) && !self.any_panics(snapshot) {
+        } else if cluster.is_in(Mode::Panic) && !self.any_panics(snapshot, now) {
             self.tell_mode(live, Mode::Panic, false);
         }
         if cluster.is_in(Mode::Holding) && !live.is_recovering() {
@@ -351,9 +351,9 @@ impl Balancer {
         }
     }
 
-    fn any_panics(&self, snapshot: &PickState) -> bool {
+    fn any_panics(&self, snapshot: &PickState, now: Instant) -> bool {
         let PickState { roster, priority_load, .. } = snapshot;
-        (0..roster.localities.len()).any(|it| priority_load.panics(roster, &self.config, it))
+        (0..roster.localities.len()).any(|it| priority_load.panics(roster, &self.config, it, now))
     }
 
     fn tell_mode(&self, live: &Live, mode: Mode, on: bool) {
@@ -470,7 +470,7 @@ impl Balancer {
         let snapshot = self.live().pick_state.load();
         let PickState { roster, priority_load, .. } = &**snapshot;
         let any_in = |(index, locality): (usize, &Arc<Locality>)| {
-            let panic = priority_load.panics(roster, &self.config, index);
+            let panic = priority_load.panics(roster, &self.config, index, now);
             let serves = |member: &Arc<Member>| member.serves(panic, now);
             locality.slots.members().any(|member| is_wanted(member) && serves(member))
         };

@@ -3,6 +3,7 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use http::HeaderName;
 
@@ -44,6 +45,11 @@ pub(crate) struct ClusterState {
     overdue: AtomicUsize,
     /// Attempts that were made while not all were well.
     in_trouble: AtomicU64,
+    /// Until when all endpoints serve, as the last ones fail too: in milliseconds after `began`, or none by 0.
+    all_serve_until: AtomicU64,
+    /// How long that goes on after an answer has failed last: each circuit that answers have opened is probed meanwhile.
+    all_serve_for: Duration,
+    began: Instant,
     /// Held while deciding whether one more circuit may open, so that two cannot both be the last but one.
     trip_gate: Mutex<()>,
 }
@@ -102,6 +108,10 @@ impl ClusterState {
             ejected: AtomicUsize::new(0),
             overdue: AtomicUsize::new(0),
             in_trouble: AtomicU64::new(0),
+            all_serve_until: AtomicU64::new(0),
+            all_serve_for: (config.breaker.open_max + config.breaker.open_max / 4)
+                .min(ALL_SERVE_MOST),
+            began: clock::now(),
             trip_gate: Mutex::default(),
         }
     }
@@ -198,13 +208,35 @@ impl ClusterState {
         self.in_trouble.load(Ordering::Relaxed)
     }
 
-    /// Opens one more circuit by `trip`, unless too few would stay closed; those that may stand in count.
-    pub(crate) fn trip_unless_last<T>(&self, trip: impl FnOnce() -> Option<T>) -> Option<T> {
+    /// Opens one more circuit by `trip`, unless too few would stay closed; those that may stand in count. Where it does not,
+    /// all endpoints serve for a while: the last ones are no better than the others, and have no room for all calls.
+    pub(crate) fn trip_unless_last<T>(
+        &self,
+        now: Instant,
+        trip: impl FnOnce() -> Option<T>,
+    ) -> Option<T> {
         let _one_at_a_time = self.trip_gate.lock().unwrap_or_else(PoisonError::into_inner);
         let left = self.well.load(Ordering::Relaxed) + self.spare();
-        (left > self.min_closed).then(trip).flatten()
+        if left > self.min_closed {
+            return trip();
+        }
+        self.all_serve_until.store(self.millis(now + self.all_serve_for), Ordering::Relaxed);
+        None
+    }
+
+    /// Whether all endpoints serve whose answers alone speak against them, until half are well.
+    pub(crate) fn all_serve(&self, now: Instant) -> bool {
+        let until = self.all_serve_until.load(Ordering::Relaxed);
+        until != 0 && self.millis(now) < until && !self.most_are_well()
+    }
+
+    fn millis(&self, at: Instant) -> u64 {
+        at.saturating_duration_since(self.began).as_millis() as u64
     }
 }
+
+/// Circuits may rest for hours by a setting; calls are not to be spread over what fails for so long.
+const ALL_SERVE_MOST: Duration = Duration::from_secs(10);
 
 fn note(count: &AtomicUsize, more: bool) {
     match more {

@@ -185,7 +185,7 @@ impl Lease {
             held.member.count(&Observation::new(Verdict::Success, elapsed), head, now);
             held.counted = true;
             held.member.hot().answered(held.member.slot(), in_time, now);
-            held.finish(now, LoadOutcome::Success);
+            held.finish(now, answer_load(head));
             if !in_time {
                 held.late_ends();
             }
@@ -216,7 +216,7 @@ impl Lease {
             held.member.hot().answered(held.member.slot(), !observation.late, now);
         }
         outliers::note(&held.member, outcome, now);
-        held.finish(now, load_outcome(observation, self.limit));
+        held.finish(now, load_outcome(observation, outcome, self.limit));
         if observation.late {
             held.late_ends();
         }
@@ -248,7 +248,7 @@ fn settle_circuit(
 ) -> Option<Transition> {
     let settled = member.settle(permit, observation, counted, now);
     match settled.wants_trip {
-        true => member.cluster().trip_unless_last(|| member.trip(observation, now)),
+        true => member.cluster().trip_unless_last(now, || member.trip(observation, now)),
         false => settled.transition,
     }
 }
@@ -286,13 +286,26 @@ impl Held {
 }
 
 /// Maps a verdict to a load update. A throttled endpoint is not slow, but wants less for a while.
-const fn load_outcome(observation: &Observation, limit: Duration) -> LoadOutcome {
+const fn load_outcome(
+    observation: &Observation,
+    outcome: &AttemptOutcome,
+    limit: Duration,
+) -> LoadOutcome {
     match observation.verdict {
-        Verdict::Success => LoadOutcome::Success,
+        Verdict::Success => answer_load(outcome),
         Verdict::Neutral => LoadOutcome::Neutral,
         Verdict::Failure | Verdict::Throttled | Verdict::Unreachable => {
             LoadOutcome::Failure { limit, hint: observation.retry_after }
         }
+    }
+}
+
+/// What an answer says of the load.
+const fn answer_load(outcome: &AttemptOutcome) -> LoadOutcome {
+    match outcome {
+        AttemptOutcome::Answered { status: 400..=499 | 501 }
+        | AttemptOutcome::Judged { status: 400..=499 | 501, .. } => LoadOutcome::Refused,
+        _ => LoadOutcome::Success,
     }
 }
 

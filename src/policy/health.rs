@@ -289,7 +289,7 @@ mod tests {
     fn the_defaults_are_the_documented_ones() {
         let config = HealthConfig::default();
         assert_eq!((config.interval, config.out_interval()), (ms(3000), ms(1000)));
-        let quick = HealthConfig { interval: ms(200), ..config };
+        let quick = HealthConfig { interval: ms(200), ..config.clone() };
         assert_eq!(quick.out_interval(), ms(200), "not more seldom than one in use");
         let stated = HealthConfig { out_interval: Some(ms(500)), ..quick };
         assert_eq!(stated.out_interval(), ms(500));

@@ -150,6 +150,12 @@ def kept():
     return len(_callbacks._kept)
 
 
+def ends(client):
+    """How many calls of a client ended in each way."""
+    calls = [sample for sample in client.statistics() if "call_duration" in sample.name]
+    return {call.labels["error_type"]: call.buckets[-1][1] for call in calls}
+
+
 def eventually(condition, seconds=5):
     """Waits until a condition holds; gives the seconds that it took."""
     begun = time.monotonic()

@@ -6,6 +6,7 @@ import contextvars
 import gc
 import io
 import logging
+import socket
 import threading
 import time
 import unittest
@@ -17,7 +18,7 @@ import ahoy
 from ahoy._library import lib
 from ahoy._queue import LoopQueue
 from ahoy.request import build
-from support import Served, counts, echo, eventually, kept, late_body
+from support import Served, counts, echo, ends, eventually, kept, late_body
 
 
 class Calls(Served, unittest.IsolatedAsyncioTestCase):
@@ -254,6 +255,66 @@ class Calls(Served, unittest.IsolatedAsyncioTestCase):
         with self.assertRaises(TypeError), ahoy.Client(self.hosts) as client:
             client.post("/body", slow())
         self.assertEqual((await self.client.get("/ok")).text, "hello")
+
+    async def test_an_upload_that_is_cancelled_is_told_as_cancelled(self):
+        cancel = lib.ahoy_queue_cancel
+
+        def cancel_late(*arguments):
+            # By now the call has ended by whatever else has ended it.
+            time.sleep(0.05)
+            return cancel(*arguments)
+
+        def raise_again():
+            raise
+
+        def make_another():
+            raise ZeroDivisionError
+
+        async def body(at_end):
+            yield b"first"
+            stands.set()
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                at_end()
+
+        async with ahoy.AsyncClient(self.hosts[:1]) as client:
+            with mock.patch.object(lib, "ahoy_queue_cancel", cancel_late):
+                for at_end in (raise_again, make_another) * 2:
+                    stands = asyncio.Event()
+                    task = asyncio.ensure_future(client.post("/body", body(at_end)))
+                    await stands.wait()
+                    task.cancel()
+                    with self.assertRaises(asyncio.CancelledError):
+                        await task
+            await asyncio.to_thread(eventually, lambda: ends(client) == {"cancelled": 4})
+
+    async def test_an_upload_whose_body_raises_is_told_as_failed_by_it(self):
+        async def fails(error):
+            yield b"first"
+            raise error
+
+        async with ahoy.AsyncClient(self.hosts[:1]) as client:
+            for error in (ZeroDivisionError, asyncio.CancelledError) * 5:
+                with self.assertRaises(error):
+                    await client.post("/body", fails(error))
+            await asyncio.to_thread(eventually, lambda: ends(client) == {"body_source": 10})
+
+    async def test_a_body_that_raises_where_no_server_takes_it_is_not_held_for_long(self):
+        async def fails():
+            yield b"first"
+            raise ZeroDivisionError
+
+        with socket.socket() as full, socket.socket() as other:
+            # The one connection that it has room for is there: a further one is neither made nor refused.
+            full.bind(("127.0.0.1", 0))
+            full.listen(0)
+            other.connect(full.getsockname())
+            async with ahoy.AsyncClient([f"127.0.0.1:{full.getsockname()[1]}"]) as client:
+                begun = time.monotonic()
+                with mock.patch("ahoy._queue.FAILS_WITHIN", 0.01), self.assertRaises(ZeroDivisionError):
+                    await client.post("/body", fails(), timeout=20)
+                self.assertLess(time.monotonic() - begun, 10)
 
     async def test_a_call_that_fails_draws_no_further_piece_and_closes_its_body(self):
         drawn, closed = [], []

@@ -6,6 +6,7 @@ import concurrent.futures
 import contextlib
 import contextvars
 import copy
+import ctypes
 import datetime
 import gzip
 import http.server
@@ -26,6 +27,7 @@ import warnings
 import weakref
 
 import ahoy
+from ahoy import _library
 from support import Served, answering, counts, echo, eventually, late_body, python
 
 
@@ -71,6 +73,34 @@ class Imported(unittest.TestCase):
     def test_a_hooks_request_takes_nothing_that_would_do_nothing(self):
         with self.assertRaises(AttributeError):
             ahoy.HookRequest(0).body = b"x"
+
+    def test_a_function_that_two_threads_declare_at_once_is_one_and_is_not_declared_anew(self):
+        library, declared, kind = _library.Library(), [], _library._type
+
+        def beside_another(name):
+            if not declared:
+                declared.append(None)
+                # What another thread does meanwhile.
+                declared[0] = library.ahoy_status_name.argtypes
+            return kind(name)
+
+        with unittest.mock.patch.object(_library, "_type", beside_another):
+            function = library.ahoy_status_name
+        self.assertIs(function.argtypes, declared[0])
+        self.assertIs(function, library.ahoy_status_name)
+
+    def test_a_callback_whose_type_two_threads_make_at_once_has_one(self):
+        made = []
+
+        def beside_another(*_):
+            if not made:
+                made.append(None)
+                made[0] = _library.callback("ahoy_log_fn")
+            return type("CFunctionType", (), {})
+
+        with unittest.mock.patch.dict(_library._made, clear=True):
+            with unittest.mock.patch.object(ctypes, "CFUNCTYPE", beside_another):
+                self.assertIs(_library.callback("ahoy_log_fn"), made[0])
 
     def test_a_wait_for_a_list_ends_by_a_signal(self):
         # The registry accepts and says nothing; the signal comes as soon as it is asked.
@@ -360,6 +390,8 @@ class Calls(Served, unittest.TestCase):
             (TypeError, "headers", lambda: client.get("/ok", headers="a: b")),
             (TypeError, "headers", lambda: ahoy.Client(self.hosts, headers=5)),
             (TypeError, "params", lambda: client.get("/ok", params=5)),
+            (ValueError, "json cannot be sent", lambda: client.post("/body", json=[float("nan")])),
+            (ValueError, "json cannot be sent", lambda: client.post("/body", json={"a": float("-inf")})),
             (TypeError, "one of content, data and json", lambda: client.post("/body", b"a", json={})),
             (ValueError, "NUL", lambda: client.get("/ok", headers={"x": "a\0b"})),
             (ValueError, "NUL", lambda: client.get("/ok", group="a\0b")),
@@ -623,6 +655,20 @@ class Calls(Served, unittest.TestCase):
         fields = {k.lower(): v for k, v in client.get("/echo").json()["headers"]}
         self.assertEqual(fields["x-hook"], "GET /echo")
         self.assertIn(200, seen)
+
+    def test_hooks_are_told_of_attempts_and_not_of_calls(self):
+        seen = []
+        client = self.client(
+            hosts=self.hosts[:1],
+            on_request=lambda r: seen.append(r.attempt),
+            on_response=lambda r: seen.append(r.status),
+            on_error=lambda e: seen.append(e.code),
+        )
+        self.assertEqual(client.get("/flaky?n=1&key=hooks").status, 200)
+        self.assertEqual(seen, [1, 503, 2, 200])
+        client.balancer.endpoints()[0].open_circuit()
+        self.assertRaises(ahoy.CircuitOpenError, client.get, "/ok")
+        self.assertEqual(len(seen), 4)
 
     def test_a_hook_that_raises_refuses(self):
         def refuse(request):

@@ -139,6 +139,32 @@ class Loops(Served, unittest.TestCase):
         expected = [f"{{{value}}} 20 True" for value in ("'late'", "'late'", "'late'", "b'.....'", "1000000")]
         self.assertEqual((ended.returncode, ended.stdout.splitlines(), ended.stderr), (0, expected, ""))
 
+    def test_a_greenlet_that_waits_for_a_list_holds_no_other(self):
+        ended = python(
+            """
+            from gevent import monkey; monkey.patch_all()
+            import pathlib, tempfile, gevent, ahoy
+            with tempfile.TemporaryDirectory() as folder:
+                path = pathlib.Path(folder, "hosts")
+                waits = gevent.spawn(ahoy.Balancer(f"file://{path}").wait_ready, 20)
+                gevent.sleep(0)
+                # The list comes from another greenlet.
+                path.write_text("127.0.0.1:8001")
+                waits.get()
+            try:
+                ahoy.Balancer("file:///no/such/file").wait_ready(0.1)
+            except ahoy.DiscoveryError as error:
+                print(error)
+            try:
+                with gevent.Timeout(0.1):
+                    ahoy.Balancer("file:///no/such/file").wait_ready(20)
+            except gevent.Timeout:
+                print("timeout")
+            """
+        )
+        expected = (0, "provider: there is no such file\ntimeout\n", "")
+        self.assertEqual((ended.returncode, ended.stdout, ended.stderr), expected)
+
     def test_a_greenlet_that_is_ended_ends_its_call(self):
         ended = python(
             """

@@ -1,7 +1,11 @@
 """httpx over libahoy: what httpx's users rely on."""
 
 import asyncio
+import contextlib
 import json
+import socket
+import struct
+import threading
 import time
 import unittest
 
@@ -9,6 +13,25 @@ import httpx
 
 import ahoy.httpx
 from support import Served, answering, counts, eventually, kept
+
+
+@contextlib.contextmanager
+def broken_off(answer, resets):
+    """A server that gives these bytes to one request, and ends the connection once the event is set; gives its host, and it."""
+
+    def serve():
+        connection, _ = server.accept()
+        with connection:
+            connection.recv(65536)
+            connection.sendall(answer)
+            may_end.wait(10)
+            if resets:
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+    may_end = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        threading.Thread(target=serve, daemon=True).start()
+        yield f"127.0.0.1:{server.getsockname()[1]}", may_end
 
 
 class Transports(Served, unittest.TestCase):
@@ -83,6 +106,32 @@ class Transports(Served, unittest.TestCase):
             self.client(self.hosts[:1]).get("/slow?ms=5000", timeout=0.1)
         with self.assertRaises(httpx.RemoteProtocolError):
             self.client(self.hosts[:1], retry=False).get("/cut")
+
+    def test_a_reset_is_told_from_an_end_as_httpx_tells_it(self):
+        lacking = b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nfirst"
+        for resets, expected in ((True, httpx.ReadError), (False, httpx.RemoteProtocolError)):
+            for made in (httpx.HTTPTransport, lambda: ahoy.httpx.Transport(retry=False)):
+                with self.subTest(resets=resets, made=made), httpx.Client(transport=made()) as client:
+                    with broken_off(b"", resets) as (host, may_end):
+                        may_end.set()
+                        with self.assertRaises(httpx.TransportError) as caught:
+                            client.get(f"http://{host}/")
+                        self.assertIs(type(caught.exception), expected)
+                    with broken_off(lacking, resets) as (host, may_end), client.stream("GET", f"http://{host}/") as answer:
+                        may_end.set()
+                        with self.assertRaises(httpx.TransportError) as caught:
+                            answer.read()
+                        self.assertIs(type(caught.exception), expected)
+
+    def test_a_reset_of_an_asynchronous_answer(self):
+        async def broken(host, may_end):
+            async with httpx.AsyncClient(transport=ahoy.httpx.AsyncTransport(retry=False)) as client:
+                async with client.stream("GET", f"http://{host}/") as answer:
+                    may_end.set()
+                    await answer.aread()
+
+        with broken_off(b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nfirst", True) as server:
+            self.assertRaises(httpx.ReadError, asyncio.run, broken(*server))
 
     def test_limits_of_call_and_transport(self):
         def limits(limit, content=None, **options):

@@ -1,5 +1,6 @@
 """requests over libahoy: what its users rely on."""
 
+import array
 import io
 import pickle
 import time
@@ -84,6 +85,8 @@ class Adapted(Served, unittest.TestCase):
         self.assertEqual(session.post("http://orders/body", data=iter([b"a", b"b"])).content, b"ab")
         self.assertEqual(session.put("http://orders/body", data=io.BytesIO(b"file")).content, b"file")
         self.assertIn(b"content", session.post("http://orders/body", files={"f": io.BytesIO(b"content")}).content)
+        for body in (bytearray(b"bytes"), memoryview(b"bytes"), array.array("b", b"bytes")):
+            self.assertEqual(session.post("http://orders/body", data=body).content, b"bytes")
 
     def test_fields_of_an_answer_are_read_as_requests_reads_them(self):
         answer = "HTTP/1.1 200 OK\r\nx-name: caf\xe9\r\ncontent-length: 0\r\n\r\n"

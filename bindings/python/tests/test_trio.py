@@ -4,6 +4,7 @@ import asyncio
 import threading
 import time
 import unittest
+import unittest.mock
 
 import httpx
 import trio
@@ -11,7 +12,8 @@ import trio.testing
 
 import ahoy
 import ahoy.httpx
-from support import Served, counts, echo, eventually
+from ahoy._library import lib
+from support import Served, counts, echo, ends, eventually
 
 
 class Calls(Served, unittest.TestCase):
@@ -110,6 +112,47 @@ class Calls(Served, unittest.TestCase):
             self.assertEqual((await client.get("/ok")).text, "hello")
 
         self.run_with_client(work)
+
+    def test_an_upload_that_is_cancelled_and_one_whose_body_raises_are_told_apart(self):
+        cancel = lib.ahoy_queue_cancel
+
+        def cancel_late(*arguments):
+            # By now the call has ended by whatever else has ended it.
+            time.sleep(0.05)
+            return cancel(*arguments)
+
+        async def stands(makes_another):
+            yield b"first"
+            try:
+                scope.cancel()
+                await trio.sleep_forever()
+            finally:
+                if makes_another:
+                    raise ZeroDivisionError
+
+        async def fails():
+            yield b"first"
+            raise ZeroDivisionError
+
+        async def main():
+            nonlocal scope
+            async with ahoy.AsyncClient(self.hosts[:1]) as client:
+                with unittest.mock.patch.object(lib, "ahoy_queue_cancel", cancel_late):
+                    for _ in range(2):
+                        with trio.CancelScope() as scope:
+                            await client.post("/body", stands(False))
+                        self.assertTrue(scope.cancelled_caught)
+                        with self.assertRaises(ZeroDivisionError), trio.CancelScope() as scope:
+                            await client.post("/body", stands(True))
+                await trio.to_thread.run_sync(eventually, lambda: ends(client) == {"cancelled": 4})
+            async with ahoy.AsyncClient(self.hosts[:1]) as client:
+                for _ in range(10):
+                    with self.assertRaises(ZeroDivisionError):
+                        await client.post("/body", fails())
+                await trio.to_thread.run_sync(eventually, lambda: ends(client) == {"body_source": 10})
+
+        scope = None
+        trio.run(main)
 
     def test_a_plain_body_waits_beside_the_run(self):
         def body():

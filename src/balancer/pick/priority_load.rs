@@ -4,6 +4,7 @@
 
 use std::ops::Range;
 use std::sync::Arc;
+use std::time::Instant;
 
 use arc_swap::ArcSwapOption;
 use rand::{Rng, RngExt};
@@ -59,9 +60,17 @@ impl PriorityLoad {
         self.current(roster, config, |shares| shares.draw(key, rng))
     }
 
-    /// Whether the priority level of a locality panics: too few are well, so all serve.
-    pub(crate) fn panics(&self, roster: &Roster, config: &BalancerConfig, locality: usize) -> bool {
+    /// Whether the priority level of a locality panics: too few are well, so all serve. So they do where the last ones fail.
+    pub(crate) fn panics(
+        &self,
+        roster: &Roster,
+        config: &BalancerConfig,
+        locality: usize,
+        now: Instant,
+    ) -> bool {
+        let all_serve = |it: &Arc<Locality>| it.shared.cluster.all_serve(now);
         config.panic.is_some() && self.current(roster, config, |shares| shares.panics(locality))
+            || roster.localities.get(locality).is_some_and(all_serve)
     }
 
     /// Whether no call goes to a locality, since another priority level takes them all.

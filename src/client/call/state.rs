@@ -130,7 +130,9 @@ impl<'a> CallState<'a> {
     }
 
     fn constraints(&self) -> PickConstraints {
-        let (retries, copied) = (!self.attempted.is_empty(), self.call.may_hedge());
+        // Nor is what cannot be repeated to find out that an endpoint still fails, while others come.
+        let copied = self.call.may_hedge() || !self.call.is_repeatable();
+        let retries = !self.attempted.is_empty();
         let overdue = match self.call.can_look_elsewhere() {
             true => OverduePolicy::Take,
             false => OverduePolicy::PassOver,

@@ -97,6 +97,10 @@ pub enum LoadOutcome {
         /// How long the endpoint asked to be left alone (Retry-After).
         hint: Option<Duration>,
     },
+    /// With an answer that turns the request away (4xx, 501), which takes less than the work itself: an endpoint that lacks a
+    /// route or a password would look like the fastest of all. By [`LoadModel::Ahoy`] it counts as an answer that took a
+    /// little longer than the average, so that the others are asked in turn; by Finagle's rules as any answer.
+    Refused,
     /// Cut off by this side, as a hedge that lost or a cancelled call. Counts as an answer if it
     /// already took longer than the average.
     Neutral,
@@ -175,13 +179,16 @@ impl HostLoad {
         match model {
             LoadModel::LeastRequest => {}
             LoadModel::PeakEwma(config) => {
+                let ending =
+                    if ending == LoadOutcome::Refused { LoadOutcome::Success } else { ending };
                 self.learn(now, ending, |old, ending| config.next(old, elapsed, ending));
             }
             LoadModel::Ahoy(config) => {
                 let anew = self.history(now).is_none_or(|old| config.forgets(old));
                 self.learn(now, ending, |old, ending| config.next(old, elapsed, ending));
                 self.judge(ending, anew);
-                if ending == LoadOutcome::Success && self.owed.load(Relaxed) != 0 {
+                let is_answer = matches!(ending, LoadOutcome::Success | LoadOutcome::Refused);
+                if is_answer && self.owed.load(Relaxed) != 0 {
                     self.owed.store(0, Relaxed);
                 }
             }
@@ -345,6 +352,7 @@ impl HostLoad {
     ) {
         match ending {
             LoadOutcome::Success => self.replace(now, |old| next(old, LoadOutcome::Success)),
+            LoadOutcome::Refused => self.replace(now, |old| next(old, LoadOutcome::Refused)),
             LoadOutcome::Neutral => self.replace(now, |old| next(old, LoadOutcome::Neutral)),
             LoadOutcome::Failure { .. } => self.replace(now, |old| next(old, ending)),
         }
@@ -366,7 +374,7 @@ impl HostLoad {
                 LoadOutcome::Success if anew => 1.0,
                 LoadOutcome::Success => old + SUCCESS_WEIGHT * (1.0 - old),
                 LoadOutcome::Failure { .. } => (old - SUCCESS_WEIGHT * old).max(SUCCESS_FLOOR),
-                LoadOutcome::Neutral => return None,
+                LoadOutcome::Refused | LoadOutcome::Neutral => return None,
             };
             (next != old).then_some(next.to_bits())
         };
@@ -427,6 +435,7 @@ fn sample(average: f32, elapsed: f32, ending: LoadOutcome) -> Option<f32> {
             let asked = micros(limit.max(hint.unwrap_or(UNHINTED)));
             Some(elapsed.max(asked).max(2.0 * average).min(micros(WORST)))
         }
+        LoadOutcome::Refused => Some(elapsed.max(REFUSED * average).min(micros(WORST))),
         LoadOutcome::Neutral => (elapsed > average).then_some(elapsed),
     }
 }
@@ -452,6 +461,11 @@ const UNHINTED: Duration = Duration::from_secs(5);
 
 /// What no failure exceeds: one long Retry-After must not banish an endpoint, the circuit sees to it.
 const WORST: Duration = Duration::from_secs(30);
+
+/// Above 1, or a lone caller's requests would all stay with an endpoint that refuses them, as its average is the lower one and
+/// does not change. At the lightest weight 1.25 adds a hundredth each; refusals may be 80 % of a service's answers before averages
+/// lose what the others say.
+const REFUSED: f32 = 1.25;
 
 /// A burst of answers within a millisecond still counts, twenty of them for most of the average.
 const LIGHTEST: f32 = 0.05;
@@ -614,6 +628,17 @@ mod tests {
         (0..200).for_each(|_| request(&load, &AHOY, 101, 102, FAILED));
         let expected = latency_ms(&load) * 400.0;
         assert!(near(f64::from(load.cost(at(102), &AHOY)) / 1e3, expected));
+    }
+
+    #[test]
+    fn refusing_fast_makes_no_endpoint_cheap() {
+        let load = ten_ms(&AHOY, 100);
+        (0..10).for_each(|_| request(&load, &AHOY, 100, 101, LoadOutcome::Refused));
+        assert!((10.0..12.0).contains(&latency_ms(&load)), "{}", latency_ms(&load));
+        request(&load, &AHOY, 100, 140, LoadOutcome::Refused);
+        assert!(latency_ms(&load) > 12.0, "one that is slow counts");
+        (0..10_000).for_each(|_| request(&load, &AHOY, 100, 101, LoadOutcome::Refused));
+        assert!(latency_ms(&load) <= 30_000.0);
     }
 
     #[test]
@@ -842,6 +867,7 @@ mod tests {
         prop_oneof![
             Just(LoadOutcome::Success),
             Just(LoadOutcome::Neutral),
+            Just(LoadOutcome::Refused),
             (0_u64..20_000, hint).prop_map(|(limit, hint)| failure(ms(limit), hint.map(ms))),
         ]
     }

@@ -35,6 +35,9 @@ _PIECE = 65536
 _AHEAD = 2 * _PIECE
 # After how many seconds of drawing a call is looked after.
 _MOMENT = 0.005
+# How many seconds a body that failed waits for its call to fail by it. It does at once where a server takes the body; where
+# none does, as while a connection is made, the call is cancelled.
+FAILS_WITHIN = 1.0
 _PLAIN = (io.BufferedReader, io.BufferedRandom, io.BytesIO)
 
 InThread = Callable[[Callable[[], None]], Awaitable[None]]
@@ -151,6 +154,14 @@ class SendBuffer:
         if request is not None:
             check(lib.ahoy_request_body_ready, request)
 
+    def fail(self) -> bool:
+        """Brings no further piece, so that the call fails unless the body has ended; whether it does."""
+        reading = self.reading
+        if reading.end is None:
+            reading.end = _FAILED
+            self.ready()
+        return reading.end == _FAILED
+
     def _produce(self, _: Any, buffer: int, capacity: int, length: Any) -> int:
         reading = self.reading
         # Looked at before the pieces: what was brought before the end is sent.
@@ -249,6 +260,10 @@ class Drawn:
         finally:
             self._buffer.ready()
 
+    def fail(self) -> bool:
+        """Fails the call, unless the body has ended; whether it does."""
+        return self._buffer.fail()
+
     async def feed(self, bell: Bell, in_thread: InThread) -> None:
         """Draws all pieces in a thread, which is needed only while there is room for them."""
         self._buffer.on_room = bell.ring
@@ -275,8 +290,15 @@ class Fed:
     def attach(self, request: Handle) -> None:
         self._buffer.attach(request, getattr(self._content, "length", None), False)
 
+    def fail(self) -> bool:
+        """Fails the call, unless the body has ended; whether it does."""
+        return self._buffer.fail()
+
     async def feed(self, bell: Bell, _: InThread) -> None:
-        """Brings all pieces; the next one is asked for when there is room for it."""
+        """Brings all pieces; the next one is asked for when there is room for it.
+
+        What it raises does not fail its call, whose caller may have cancelled it: that is for the queue to tell.
+        """
         pieces = self._content.__aiter__()
         # A generator that is dropped before its end is closed by the collector, of which trio warns.
         close = getattr(pieces, "aclose", None)
@@ -308,7 +330,8 @@ class Fed:
             reading.end = _END
         except BaseException:
             # The exception is not kept: its frames hold the request, which holds this.
-            reading.end = _FAILED
+            if bell.ended:
+                reading.end = _FAILED
             raise
         finally:
             buffer.ready()

@@ -76,11 +76,12 @@ class Library:
         if declared is None:
             raise AttributeError(f"libahoy has no function {name}")
         result, arguments, waits = declared
-        function = getattr(self._waiting if waits else self._quick, name)
+        # By its index, for an attribute would be one object that several threads declare while others call it. The first one
+        # that is whole stays. No lock: a fork may come while it is held, and gevent's is not for threads.
+        function = (self._waiting if waits else self._quick)[name]
         function.restype = _type(result)
         function.argtypes = [callback(a[3:]) if a.startswith("fn ") else _type(a) for a in arguments]
-        setattr(self, name, function)
-        return function
+        return self.__dict__.setdefault(name, function)
 
 
 _made: dict[str, Any] = {}
@@ -88,10 +89,12 @@ _made: dict[str, Any] = {}
 
 def callback(name: str) -> Any:
     """The ctypes type of a callback such as `ahoy_log_fn`."""
-    if name not in _made:
+    made = _made.get(name)
+    if made is None:
         result, arguments = CALLBACKS[name]
-        _made[name] = ctypes.CFUNCTYPE(_type(result), *(_type(a) for a in arguments))
-    return _made[name]
+        # ctypes itself may give two threads a type each, of which no function takes the other's.
+        made = _made.setdefault(name, ctypes.CFUNCTYPE(_type(result), *(_type(a) for a in arguments)))
+    return made
 
 
 _refuse_subinterpreters()

@@ -13,7 +13,7 @@ import weakref
 from typing import Any, Callable
 
 from . import _callbacks, errors
-from ._bodies import Bell, Drawn, Fed
+from ._bodies import FAILS_WITHIN, Bell, Drawn, Fed
 from ._handle import Handle, check, take
 from ._library import lib
 from .request import Request
@@ -74,7 +74,10 @@ class CallQueue:
                     check(lib.ahoy_queue_cancel, self._handle.pointer, tag)
 
     async def _fed(self, body: Fed | Drawn, bell: Bell, waiter: Any) -> None:
-        """Brings a body, for as long as its call has not ended."""
+        """Brings a body, for as long as its call has not ended.
+
+        What the body raises comes out once the call has failed by it. A call whose caller is cancelled does not fail by it.
+        """
         raise NotImplementedError
 
     def _waiter(self) -> Any:
@@ -189,6 +192,8 @@ class LoopQueue(CallQueue):
         try:
             await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
             if feeding.done():
+                if (feeding.cancelled() or feeding.exception() is not None) and body.fail():
+                    await asyncio.wait({waiter}, timeout=FAILS_WITHIN)
                 feeding.result()
             else:
                 if body.drawing:

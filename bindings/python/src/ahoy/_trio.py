@@ -7,10 +7,11 @@ import contextlib
 import functools
 import importlib
 import inspect
+import math
 import os
 from typing import Any, Callable
 
-from ._bodies import Bell, Drawn, Fed
+from ._bodies import FAILS_WITHIN, Bell, Drawn, Fed
 from ._handle import Handle
 from ._queue import CallQueue
 
@@ -109,8 +110,17 @@ class TrioQueue(CallQueue):
     async def _fed(self, body: Fed | Drawn, bell: Bell, waiter: _Waiter) -> None:
         # What the body waits for may outlast the call.
         waiter.body = body
-        with trio.CancelScope() as waiter.feeding:
-            await body.feed(bell, self.in_thread)
+        try:
+            with trio.CancelScope() as waiter.feeding:
+                await body.feed(bell, self.in_thread)
+        except (GeneratorExit, trio.Cancelled):
+            raise
+        except BaseException:
+            # A body may make another exception of its cancellation.
+            if trio.current_effective_deadline() > -math.inf and body.fail():
+                with trio.move_on_after(FAILS_WITHIN):
+                    await waiter.ended.wait()
+            raise
 
     async def _outcome(self, waiter: _Waiter) -> Handle | None:
         await waiter.ended.wait()

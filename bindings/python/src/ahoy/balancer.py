@@ -6,14 +6,19 @@ import dataclasses
 import logging
 import threading
 import time
-from typing import Any, Callable, Iterable, Sequence, Union
+from typing import TYPE_CHECKING, Any, Callable, Iterable, Sequence, Union
 
 from . import errors
 from ._callbacks import keep, plain
+from ._declarations import AHOY_LIST_REFUSED
+from ._greenlets import hub_queue
 from ._handle import Handle, NotCopied, check, decode, given, milliseconds, take, text
 from ._library import lib
 from .response import SLICE_MS
 from .settings import Settings, apply
+
+if TYPE_CHECKING:
+    from ._gevent import HubQueue
 
 ALGORITHMS = (
     "p2c", "round_robin", "random", "least_request", "maglev", "ring_hash", "rendezvous", "smooth_weighted", "peak_ewma",
@@ -21,6 +26,8 @@ ALGORITHMS = (
 
 _logger = logging.getLogger("ahoy")
 _SCHEMES = {"http": 1, "https": 2}
+# How often a greenlet looks whether a list is there, in seconds.
+_LOOKS_EVERY = 0.005
 
 _STATES = {0: "closed", 1: "open", 2: "half_open"}
 
@@ -262,7 +269,12 @@ class Balancer(NotCopied):
         """Waits until the first list of hosts is there."""
         left = milliseconds("timeout", timeout)
         # A function of the program is called on this thread, and would be called once more for each piece.
-        if self._is_function or threading.current_thread() is not threading.main_thread():
+        if self._is_function:
+            return check(lib.ahoy_balancer_wait_ready, self.pointer, left)
+        queue = hub_queue()
+        if queue is not None:
+            return self._look(queue, time.monotonic() + left / 1000)
+        if threading.current_thread() is not threading.main_thread():
             return check(lib.ahoy_balancer_wait_ready, self.pointer, left)
         while True:
             # In short pieces, after each of which Python runs its signal handlers: only this thread has them.
@@ -274,6 +286,19 @@ class Balancer(NotCopied):
                 # What has not waited says that no wait would help.
                 if left <= 0 or time.monotonic() - begun < piece / 2000:
                     raise
+
+    def _look(self, queue: HubQueue, until: float) -> None:
+        """Holds the calling greenlet alone: looks, and lets the others have their turn in between."""
+        while True:
+            # Before the look, which then says why.
+            is_refused = lib.ahoy_balancer_list_state(self.pointer) == AHOY_LIST_REFUSED
+            try:
+                return check(lib.ahoy_balancer_wait_ready, self.pointer, 0)
+            except (errors.DeadlineError, errors.DiscoveryError):
+                left = until - time.monotonic()
+                if left <= 0 or is_refused:
+                    raise
+            queue.pause(min(left, _LOOKS_EVERY))
 
     def explain(self) -> str:
         """A line for each endpoint: its state, the reason, its load."""

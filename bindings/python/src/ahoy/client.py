@@ -107,8 +107,9 @@ class BaseClient(NotCopied):
         :param balancer_options: the same for the balancer
         :param on_request: called before each attempt, with the context variables of its call and perhaps on a thread of
             the library; what it raises refuses the request
-        :param on_response: called with each answer
-        :param on_error: called with each failure
+        :param on_response: called after each attempt that got an answer, with that answer, whatever its status
+        :param on_error: called after each attempt that got none, with its error; of a call that is refused without an
+            attempt, as while circuits are open, no hook is told
         :param on_event: called when a circuit opens and the like: of an AsyncClient in its loop, else on any thread
         :param logger: gets the library's messages, on the same threads; `logging.getLogger("ahoy")` by default
         :param tracing: is told of calls and attempts, such as `ahoy.opentelemetry.Tracing()`

@@ -40,10 +40,17 @@ def _raise(error: errors.Error, request: httpx.Request) -> NoReturn:
     if isinstance(error, (errors.BodySourceError, errors.HookRefusedError)) and isinstance(cause, Exception):
         if not isinstance(cause, errors.AttemptError):
             raise cause
+    if isinstance(error, errors.ConnectionLostError) and _is_reset(error):
+        raise httpx.ReadError(str(error), request=request) from error
     for ours, theirs in _EXCEPTIONS:
         if isinstance(error, ours):
             raise theirs(str(error), request=request) from error
     raise httpx.TransportError(str(error), request=request) from error
+
+
+def _is_reset(error: errors.Error) -> bool:
+    """Whether the connection did not just end: the library has one kind of error for both, and tells in words which it was."""
+    return any(attempt.detail.startswith("connection reset") for attempt in error.attempts[-1:])
 
 
 def _options(request: httpx.Request, takes_paths: bool, own: float) -> dict[str, Any]:
@@ -122,7 +129,7 @@ class _Stream(httpx.SyncByteStream):
         try:
             yield from self._response.iter_bytes()
         except errors.Error as error:
-            _raise_in_body(error, self._request)
+            _raise(error, self._request)
 
     def close(self) -> None:
         self._response.close()
@@ -137,16 +144,10 @@ class _AsyncStream(httpx.AsyncByteStream):
             async for piece in self._response.aiter_bytes():
                 yield piece
         except errors.Error as error:
-            _raise_in_body(error, self._request)
+            _raise(error, self._request)
 
     async def aclose(self) -> None:
         self._response.close()
-
-
-def _raise_in_body(error: errors.Error, request: httpx.Request) -> NoReturn:
-    if isinstance(error, errors.ConnectionLostError):
-        raise httpx.RemoteProtocolError(str(error), request=request) from error
-    _raise(error, request)
 
 
 class Transport(httpx.BaseTransport):

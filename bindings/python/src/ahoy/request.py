@@ -136,7 +136,7 @@ def build(
     pointer = request.pointer
     fields = authorized(pairs(headers), auth)
     if json is not None:
-        content = json_module.dumps(json, separators=(",", ":"), ensure_ascii=False).encode()
+        content = _encoded(json)
         _default(fields, "content-type", "application/json")
     elif _is_form(data):
         form: Any = data
@@ -172,6 +172,15 @@ def build(
         check(lib.ahoy_request_set_streamed, pointer, True)
         request.streamed = True
     return request
+
+
+def _encoded(json: Any) -> bytes:
+    """A value as JSON, which has no NaN and no infinity."""
+    try:
+        text = json_module.dumps(json, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    except ValueError as error:
+        raise ValueError(f"json cannot be sent: {error}") from error
+    return text.encode()
 
 
 def with_params(path: str, params: Params) -> str:

@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import io
 import os
@@ -316,6 +317,9 @@ def _content(request: PreparedRequest) -> Any:
     length = request.headers.get("Content-Length")
     size = int(length) if length is not None else None
     if not hasattr(body, "read"):
+        with contextlib.suppress(TypeError):
+            # An array or the like, whose iterator gives its numbers.
+            return memoryview(body).tobytes()
         return Upload(lambda: iter(body), size, again=False)
     start = getattr(request, "_body_position", None)
     return Upload(lambda: _read(body, start), size, again=isinstance(start, int))
