@@ -2489,6 +2489,10 @@ ahoy_status ahoy_breaker_set_reset_after_ms(const ahoy_breaker *breaker,
  * little time. Endpoints outside of a subset (ahoy_balancer_set_subset) count as closed: they
  * stand in for it. Default 1.
  *
+ * While these fail as well, all endpoints serve that are out by their answers, ejection or a check:
+ * until half are available, or until ahoy_breaker_set_open_ms's max_ms and a quarter, at most 10 s,
+ * have passed since the last such failure.
+ *
  * @param endpoints from 0; 0 lets answers open all
  */
 AHOY_API

@@ -1901,6 +1901,10 @@ class breaker : public detail::handle<ahoy_breaker, &ahoy_breaker_free> {
      * little time. Endpoints outside of a subset (balancer::set_subset) count as closed: they stand in
      * for it. Default 1.
      *
+     * While these fail as well, all endpoints serve that are out by their answers, ejection or a
+     * check: until half are available, or until breaker::set_open's max_ms and a quarter, at most 10
+     * s, have passed since the last such failure.
+     *
      * @param endpoints from 0; 0 lets answers open all
      */
     breaker &set_min_closed(std::uint32_t endpoints) {

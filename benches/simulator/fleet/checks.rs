@@ -50,7 +50,8 @@ mod tests {
     #[test]
     fn without_calls_a_check_comes_by_its_interval() {
         let config = HealthConfig::default();
-        for (pace, interval) in [(Pace::Busy, config.interval), (Pace::Out, config.out_interval)] {
+        for (pace, interval) in [(Pace::Busy, config.interval), (Pace::Out, config.out_interval())]
+        {
             let found = of_pair(None, pace) * interval.as_secs_f64();
             assert!((found - 1.0).abs() < 0.02, "{pace:?}: {found}");
         }

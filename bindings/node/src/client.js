@@ -18,10 +18,12 @@ const OPTIONS = new Set([
 const CALL_OPTIONS = new Set([
   "method", "headers", "params", "body", "json", "signal", "timeout", "attemptTimeout", "idempotent", "criticality", "group",
   "hashKey",
-  // What fetch takes besides, and what says nothing here.
-  "cache", "credentials", "dispatcher", "duplex", "integrity", "keepalive", "mode", "priority", "redirect", "referrer",
-  "referrerPolicy", "window",
+  // What fetch takes besides: these two where they ask for what happens, and the others say nothing here.
+  "integrity", "redirect",
+  "cache", "credentials", "dispatcher", "duplex", "keepalive", "mode", "priority", "referrer", "referrerPolicy", "window",
 ]);
+/** The statuses that fetch takes for a redirect, with or without a location. */
+const REDIRECTS = new Set([301, 302, 303, 307, 308]);
 const NO_HOST = new Set(["AHOY_E_NO_ENDPOINTS", "AHOY_E_CONNECT", "AHOY_E_CONNECT_TIMEOUT", "AHOY_E_RESOLVE"]);
 /** For how long a call waits for the first list of a function, which a call's own limit shortens. */
 const WAIT = 30_000;
@@ -139,6 +141,7 @@ class Client extends EventEmitter {
 
   async #traced(path, options) {
     const asked = new Asked(path, options);
+    if (asked.redirect !== undefined) this.#refuseRedirect(asked.redirect);
     if (!this.#tracing) return this.#send(asked);
     asked.keep();
     const send = (further) => this.#send(asked.with(further));
@@ -163,13 +166,25 @@ class Client extends EventEmitter {
       const answer = await queue.await(submit, signal);
       if (signal?.aborted) answer.free();
       signal?.throwIfAborted();
-      return new Response(answer, queue, signal);
+      const response = new Response(answer, queue, signal, asked.method);
+      if (asked.redirect !== "error" || !REDIRECTS.has(response.status)) return response;
+      await response.cancel();
+      throw new TypeError(`${response.url} answered with a redirect, which redirect: "error" refuses`);
     } catch (error) {
       if (this.#own && NO_HOST.has(error.code)) this.#own.missed();
       throw error;
     } finally {
       request.free();
     }
+  }
+
+  /** Refuses a way with redirects that is not the client's: it would be taken for one that is. */
+  #refuseRedirect(way) {
+    const { redirects } = this.settings();
+    const ways = redirects > 0 ? ["follow"] : ["manual", "error"];
+    if (ways.includes(way)) return;
+    const known = ways.map((one) => `"${one}"`).join(" or ");
+    throw new TypeError(`redirect is ${known} and not ${inspect(way)} while the client's option \`redirects\` is ${redirects}`);
   }
 
   /** Waits for the first list of hosts and for the request's body, within the limit of the call, which has the rest of it. */
@@ -295,10 +310,12 @@ class Asked {
     if (signal && typeof signal.addEventListener !== "function") {
       throw new TypeError(`signal is an AbortSignal, and not ${inspect(signal)}`);
     }
+    if (options.integrity) throw new TypeError("integrity is not checked: leave it out, and check the body");
     this.method = methodOf(options);
     this.target = String(path).replace(/#.*$/s, "").replace(/[^!$%&'()*+,\-./0-9:;=?@A-Z[\]_a-z~]/gu, escaped);
     if (params) this.target += (this.target.includes("?") ? "&" : "?") + new URLSearchParams(params);
     this.headers = fields(options.headers);
+    this.redirect = options.redirect;
     Object.assign(this, { signal, timeout, attemptTimeout, idempotent, criticality, group, hashKey });
     const { content = null, type, draw = null } = body(options);
     this.content = content;
@@ -450,7 +467,9 @@ function fields(headers) {
   if (headers === undefined || headers === null) return [];
   if (typeof headers !== "object") throw new TypeError(`headers are an object, pairs or Headers, and not ${inspect(headers)}`);
   if (typeof headers[Symbol.iterator] === "function") return Array.from(headers, field);
-  return Object.entries(headers).flatMap(([name, value]) => [value].flat().map((one) => [name, String(one)]));
+  // A field without a value, as those of node:http may be by their type, is none.
+  const given = Object.entries(headers).filter(([, value]) => value !== undefined);
+  return given.flatMap(([name, value]) => [value].flat().map((one) => [name, String(one)]));
 }
 
 /** A pair of a list. Text is none: the letters of a name would else be taken for a field. */

@@ -103,24 +103,32 @@ export interface ClientOptions {
   };
 }
 
-/** Not names and values in turn, such as `rawHeaders` of node:http. */
-export type HeadersInput = Record<string, string | string[]> | Iterable<readonly [string, string]>;
+/**
+ * By name, as `headers` of node:http too, where what is undefined is not sent; or pairs. Not names and values in turn, such
+ * as `rawHeaders` of node:http.
+ */
+export type HeadersInput = Record<string, string | readonly string[] | undefined> | Iterable<readonly string[]>;
 export type Bytes = ArrayBufferView | ArrayBuffer;
 export type Body =
   | string | Bytes | URLSearchParams | Blob | FormData | ReadableStream<any>
   | AsyncIterable<Bytes | string> | Iterable<Bytes | string>;
 
-/** What fetch takes besides, and what says nothing here. */
+/** What fetch takes besides; where nothing is said of it, it says nothing here. */
 export interface FetchOptions {
   cache?: unknown;
   credentials?: unknown;
   dispatcher?: unknown;
   duplex?: unknown;
-  integrity?: unknown;
+  /** Not checked: only an empty one is taken. */
+  integrity?: string;
   keepalive?: unknown;
   mode?: unknown;
   priority?: unknown;
-  redirect?: unknown;
+  /**
+   * "manual" is what happens; "error" rejects an answer that is a redirect. "follow", and it alone, is for a client whose
+   * option `redirects` has it follow them.
+   */
+  redirect?: "error" | "follow" | "manual";
   referrer?: unknown;
   referrerPolicy?: unknown;
   window?: unknown;
@@ -157,7 +165,8 @@ export interface Response extends AsyncIterable<Buffer> {
   readonly endpoint: string;
   readonly attempts: readonly Attempt[];
   readonly bodyUsed: boolean;
-  readonly body: ReadableStream<Uint8Array>;
+  /** Null for 204, 205, 304 and an answer to HEAD, as fetch has it. */
+  readonly body: ReadableStream<Uint8Array> | null;
   text(): Promise<string>;
   json(): Promise<any>;
   bytes(): Promise<Uint8Array>;

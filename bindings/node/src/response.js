@@ -5,6 +5,8 @@ const { check, headerValue, native } = require("./native.js");
 const { AhoyError, readAttempt } = require("./errors.js");
 
 const PIECE = 65536;
+/** The statuses whose answers have no body; nor has one to HEAD. */
+const BODILESS = new Set([204, 205, 304]);
 
 /** Where pieces are read to, for they are small as a rule and a buffer of that size for each would be the larger work. */
 const scratch = Buffer.allocUnsafeSlow(PIECE);
@@ -12,8 +14,9 @@ const scratch = Buffer.allocUnsafeSlow(PIECE);
 /** An answer, shaped like fetch's: its body is read while it comes, and once. */
 class Response {
   #handle;
+  #bodiless;
 
-  constructor(answer, queue, signal) {
+  constructor(answer, queue, signal, method) {
     const { pointer } = answer;
     this.status = native.ahoy_response_status(pointer);
     this.statusText = STATUS_CODES[this.status] || "";
@@ -36,12 +39,16 @@ class Response {
     }
     this.bodyUsed = false;
     this.#handle = answer;
-    this.pieces = read(answer, queue, signal);
+    this.#bodiless = method === "HEAD" || BODILESS.has(this.status);
+    this.pieces = this.#bodiless ? none() : read(answer, queue, signal);
+    // Nobody would read it to its end.
+    if (this.#bodiless) answer.free();
     this.stream = null;
   }
 
-  /** The body as a ReadableStream of bytes. The server is at most some 300 KiB ahead of its reader. */
+  /** The body as a ReadableStream of bytes, or null as fetch has it. The server is at most some 300 KiB ahead of its reader. */
   get body() {
+    if (this.#bodiless) return null;
     if (this.stream === null) {
       const pull = async (controller) => {
         this.bodyUsed = true;
@@ -62,6 +69,7 @@ class Response {
   }
 
   use() {
+    if (this.#bodiless) return; // as often as one likes
     if (this.bodyUsed || (this.stream && this.stream.locked)) throw new TypeError("the body was read before");
     this.bodyUsed = true;
   }
@@ -142,6 +150,8 @@ class Response {
     await this.cancel();
   }
 }
+
+async function* none() {}
 
 /** The pieces of a body; the handle is freed at the end, or when the generator is left. */
 async function* read(handle, queue, signal) {

@@ -6,8 +6,8 @@ const { stringify } = require("node:querystring");
 const { Client } = require("./client.js");
 const { AhoyError } = require("./errors.js");
 
-// The library's own; and a Host is that of the endpoint.
-const OWN = new Set(["connection", "content-length", "transfer-encoding", "keep-alive", "upgrade", "te", "expect", "host"]);
+// The library's own.
+const OWN = new Set(["connection", "content-length", "transfer-encoding", "keep-alive", "upgrade", "te", "expect"]);
 
 /**
  * A dispatcher for undici and for Node's own fetch: `fetch("http://orders/1", { dispatcher: new Dispatcher(hosts) })`.
@@ -105,7 +105,7 @@ class Exchange {
       this.told.begin(this);
       signal.throwIfAborted();
       response = await client.fetch(target(balanced, options), {
-        method: options.method, headers: fields(options.headers), body: options.body, signal,
+        method: options.method, headers: fields(options.headers), body: body(options.body), signal,
         ...(options.headersTimeout ? { timeout: options.headersTimeout } : {}),
       });
       this.told.head(this, response);
@@ -203,6 +203,11 @@ function withQuery(path, query) {
   if (/[?#]/.test(path)) throw new Error('Query params cannot be passed when url already contains "?" or "#".');
   const written = stringify(query);
   return written ? `${path}?${written}` : path;
+}
+
+/** Text as bytes, for of text fetch says a type and undici does not. */
+function body(given) {
+  return typeof given === "string" ? Buffer.from(given) : given;
 }
 
 /** undici's headers, which may be names and values in turn, pairs, or an object. */

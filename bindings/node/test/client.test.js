@@ -63,6 +63,61 @@ test("answers are shaped like fetch's", async () => {
   assert.equal(await (await client().get("/gzip")).text(), "hello");
 });
 
+test("an answer that has no body has a null one, as fetch has it", async (context) => {
+  const server = http.createServer((request, answer) => {
+    answer.writeHead(Number(request.url.slice(1)), { "x-seen": "1" }).end();
+  });
+  await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
+  context.after(() => {
+    server.close();
+    server.closeAllConnections();
+  });
+  const host = `127.0.0.1:${server.address().port}`;
+  const c = client([host]);
+  const shown = async (response) => {
+    const { body, status, bodyUsed } = response;
+    return [status, body, bodyUsed, await response.text(), await response.text(), response.bodyUsed, response.headers.get("x-seen")];
+  };
+  for (const [method, path] of [["HEAD", "/200"], ["GET", "/204"], ["GET", "/205"], ["GET", "/304"], ["POST", "/204"]]) {
+    const wanted = await shown(await fetch(`http://${host}${path}`, { method }));
+    assert.deepEqual(await shown(await c.fetch(path, { method })), wanted);
+    const response = await c.fetch(path, { method });
+    for await (const piece of response) assert.fail(String(piece));
+    // As a program does that hands an answer on.
+    const { Response: Standard } = globalThis;
+    assert.equal(new Standard(response.body, { status: response.status }).status, response.status);
+    await response.cancel();
+  }
+  const empty = await c.get("/200");
+  assert.ok(empty.body instanceof ReadableStream);
+  assert.equal(await empty.text(), "");
+});
+
+test("a way with redirects is the client's, or refused", async () => {
+  const [balanced, following] = [client([hosts[0]]), client(null, { options: { redirects: 2 } })];
+  const status = async (c, path, redirect) => {
+    const response = await c.get(path, { redirect, integrity: "" });
+    await response.cancel();
+    return response.status;
+  };
+  const away = `http://${hosts[0]}/redirect?to=/ok`;
+  assert.equal(await status(balanced, "/redirect?to=/ok", "manual"), 302);
+  assert.equal(await status(balanced, "/redirect?to=/ok", undefined), 302);
+  assert.equal(await status(balanced, "/ok", "error"), 200);
+  await assert.rejects(status(balanced, "/redirect?to=/ok", "error"), { name: "TypeError", message: /redirect: "error" refuses/ });
+  assert.equal(await status(following, away, "follow"), 200);
+  const wrong = [[balanced, "follow"], [balanced, "folow"], [balanced, null], [following, "manual"], [following, "error"]];
+  for (const [c, redirect] of wrong) {
+    await assert.rejects(status(c, away, redirect), { name: "TypeError", message: /^redirect is .* and not / }, String(redirect));
+  }
+  await assert.rejects(balanced.get("/ok", { integrity: "sha256-x" }), { name: "TypeError", message: /^integrity is not checked/ });
+});
+
+test("a field without a value is not sent", async () => {
+  const seen = await (await client().get("/echo", { headers: { "x-a": undefined, "x-b": ["1", "2"], "x-c": "" } })).json();
+  assert.deepEqual(seen.headers.filter(([name]) => /^x-/i.test(name)), [["x-b", "1"], ["x-b", "2"], ["x-c", ""]]);
+});
+
 test("fields are bytes, and each is a character, as fetch has it", async () => {
   let seen;
   const server = http.createServer((request) => {

@@ -1,3 +1,4 @@
+import type { IncomingMessage } from "node:http";
 import * as undici from "undici";
 import { AhoyError, Client } from "../src/index.mjs";
 import { Tracing } from "../src/opentelemetry.mjs";
@@ -22,6 +23,20 @@ await client.close();
   const input = { body: new Blob(["x"]).stream(), signal: null, duplex: "half", redirect: "manual", params: { page: 2 } } as const;
   await using response = await scoped.fetch("/orders", { method: "POST", ...input });
   await scoped.post("/orders", ["a", new DataView(new ArrayBuffer(1))]);
+  // What a program has from elsewhere: options of fetch, and the fields of a request that it serves.
+  const init: RequestInit = { method: "POST", headers: { "x-a": "1" }, body: "x", redirect: "error" };
+  await scoped.fetch("/orders", init);
+  // As the types of Node's fetch have them where those of browsers are not there.
+  const headers: string[][] | Record<string, string | readonly string[]> = JSON.parse("{}");
+  await scoped.get("/orders", { headers });
+  const forward = async (served: IncomingMessage) => {
+    await scoped.get("/orders", { headers: served.headers });
+    // @ts-expect-error: names and values in turn
+    await scoped.get("/orders", { headers: served.rawHeaders });
+    // @ts-expect-error: an answer may have no body
+    await response.body.cancel();
+  };
+  void forward;
   scoped.on("event", (event) => console.log(event.text)).on("other", () => {});
   console.log(await new globalThis.Response(response.body).text());
   await undici.fetch("http://orders", { dispatcher });

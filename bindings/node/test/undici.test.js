@@ -72,6 +72,26 @@ test("headers may be names and values in turn, as undici has them", async () => 
   assert.deepEqual([fields.get("x-user"), fields.get("cd")], ["7", "ef"]);
 });
 
+test("a host is sent, and text has no type, as undici has it", async () => {
+  const agent = new undici.Agent();
+  const plain = new Dispatcher();
+  const shown = async (dispatcher, options) => {
+    const { body } = await undici.request(`http://${hosts[0]}/echo`, { dispatcher, method: "POST", ...options });
+    const seen = await body.json();
+    const fields = new Map(seen.headers.map(([name, value]) => [name.toLowerCase(), value]));
+    return [fields.get("host"), fields.get("content-type"), fields.get("content-length"), seen.body];
+  };
+  for (const options of [{ headers: { host: "tenant.example" }, body: "grün" }, { body: "" }, { headers: { "content-type": "a/b" }, body: "c" }]) {
+    const wanted = await shown(agent, options);
+    assert.deepEqual(await shown(plain, options), wanted);
+    if (options.headers?.host) assert.deepEqual(await shown(dispatcher, options), wanted);
+  }
+  // That of fetch is fetch's own.
+  const { headers } = await (await fetch(`http://${hosts[0]}/echo`, { dispatcher: plain, method: "POST", body: "a" })).json();
+  assert.ok(headers.some(([name, value]) => name.toLowerCase() === "content-type" && value === "text/plain;charset=UTF-8"));
+  await Promise.all([agent.close(), plain.close()]);
+});
+
 test("close waits for what is under way and refuses what is new; destroy ends it", async () => {
   for (const fetched of [fetch, undici.fetch]) {
     const closing = new Dispatcher(hosts, { timeout: 5000 });

@@ -62,10 +62,11 @@ module Served
     (@clients || []).each(&:close)
   end
 
-  # Runs a program in a Ruby of its own.
-  def program(text, env = {})
+  # Runs a program in a Ruby of its own, which is killed after so many seconds where it may hang for good.
+  def program(text, env = {}, seconds = nil)
     begin_with = "require 'ahoy'; hosts = ARGV\n"
-    out, err, status = Open3.capture3(env, RbConfig.ruby, "-I", File.expand_path("../lib", __dir__), "-e",
+    limit = seconds ? ["timeout", "-s", "KILL", seconds.to_s] : []
+    out, err, status = Open3.capture3(env, *limit, RbConfig.ruby, "-I", File.expand_path("../lib", __dir__), "-e",
                                       begin_with + text, *hosts)
     assert_equal [true, ""], [status.success?, err]
     out

@@ -130,6 +130,22 @@ class TestClient < Minitest::Test
     File.open("/proc/version") { |file| assert_equal File.read("/proc/version"), made.post("/body", file).body }
   end
 
+  # Also of what has a length and no size, such as a multipart body of Faraday's; what is said of it counts more.
+  def test_the_length_of_what_is_read_is_sent
+    made = client(hosts[0])
+    reading = Class.new do
+      define_method(:initialize) { |text| @io = StringIO.new(text) }
+      define_method(:read) { |*given| @io.read(*given) }
+    end
+    sized = Class.new(reading) { define_method(:length) { 5 } }
+    length = ->(body, **options) { made.post("/echo", body, **options).json.then { |it| [it["headers"].to_h.transform_keys(&:downcase)["content-length"], it["body"]] } }
+    assert_equal [nil, "hello"], length.(reading.new("hello"))
+    assert_equal %w[5 hello], length.(sized.new("hello"))
+    assert_equal %w[5 hello], length.(reading.new("hello"), length: 5)
+    assert_raises(Ahoy::BodySourceError) { length.(reading.new("hello"), length: 6) }
+    [-1, "5", 5.0].each { |wrong| assert_match(/length is a number of bytes/, assert_raises(TypeError) { length.(reading.new(""), length: wrong) }.message) }
+  end
+
   # The library's threads are few, and serve other calls.
   def test_a_body_that_stalls_has_the_calls_limit_and_holds_up_no_other
     made = client(hosts[0])
@@ -519,6 +535,92 @@ class TestClient < Minitest::Test
     assert_equal "http://#{hosts[1]}", opened.endpoint
     assert_in_delta Time.now.to_f, opened.time.to_f, 60
     assert_equal Ahoy::Native::AHOY_EVENT_CIRCUIT_OPENED, opened.kind
+  end
+
+  # What brings a call's end may be waiting for the very callback. In a process of its own, for one in which this fails ends no
+  # call any more.
+  def test_a_call_that_waits_inside_a_callback_is_refused
+    out = program(<<~'RUBY', {}, 30)
+      require "logger"
+      require "stringio"
+      $stdout.sync = true
+      other = Ahoy::Client.new(hosts[0], timeout: 5)
+      inside = lambda do |name, told|
+        error = begin
+          other.get("/ok")
+          nil
+        rescue Ahoy::Error => e
+          e
+        end
+        told << [name, error.class, error&.code]
+        # A thread of its own may call, and so may a fiber of it.
+        Thread.new { told << [name, Fiber.new { other.get("/ok").body }.resume] }
+      end
+      told = Thread::Queue.new
+      once = Hash.new { |seen, name| seen[name] = true; inside.(name, told) }
+      logger = Logger.new(IO::NULL, level: :debug)
+      logger.define_singleton_method(:debug) { |*| once["log"] }
+      logger.define_singleton_method(:info) { |*| once["log"] }
+      logger.define_singleton_method(:warn) { |*| once["log"] }
+      reader = StringIO.new("x" * 10)
+      reader.define_singleton_method(:read) { |*given| once["body"]; super(*given) }
+      reader.define_singleton_method(:rewind) { |*given| once["rewind"]; super(*given) }
+      events = Ahoy::Client.new([hosts[1], hosts[0]], balancer: :round_robin, timeout: 5, on_event: ->(_) { once["event"] })
+      4.times { events.get("/ok") }
+      logs = Ahoy::Client.new([hosts[1], hosts[0]], balancer: :round_robin, timeout: 5, logger: logger)
+      4.times { logs.get("/ok") }
+      chosen = Ahoy::Client.new([hosts[0]], timeout: 5, balancer: ->(_) { once["choice"]; 0 })
+      p chosen.get("/ok").body
+      p other.put("/flaky?n=1&key=#{Process.pid}", reader).body
+      # On the thread that asks, which is inside the callback as long, and no longer.
+      own = Ahoy::Balancer.new([hosts[0]], ->(_) { once["own"]; 0 })
+      own.pick
+      p other.get("/ok").body
+      seen = Array.new(12) { told.pop }
+      puts seen.map(&:inspect).sort
+    RUBY
+    names = %w[body choice event log own rewind]
+    wanted = names.flat_map { |name| [[name, "hello"].inspect, "[#{name.inspect}, Ahoy::WouldDeadlockError, \"AHOY_E_WOULD_DEADLOCK\"]"] }
+    assert_equal ["\"hello\"", "\"at last\"", "\"hello\""] + wanted.sort, out.lines.map(&:chomp)
+  end
+
+  # The function that gives the hosts holds nothing up, and may ask a registry; but not for its own end.
+  def test_what_gives_the_hosts_may_call
+    out = program(<<~'RUBY', {}, 30)
+      $stdout.sync = true
+      registry = Ahoy::Client.new(hosts[0], timeout: 5)
+      made, told = nil, Thread::Queue.new
+      list = lambda do
+        told << registry.get("/ok").body
+        [-> { made.balancer.update }, -> { made.reconfigure("timeout" => "6s") }].each do |change|
+          change.call
+        rescue Ahoy::Error => e
+          told << e.class
+        end
+        hosts
+      end
+      made = Ahoy::Client.new(list, timeout: 5)
+      p made.get("/ok").body
+      made.balancer.update
+      p Array.new(6) { told.pop }
+    RUBY
+    assert_equal ["\"hello\"", '["hello", Ahoy::WouldDeadlockError, Ahoy::WouldDeadlockError, ' \
+                               '"hello", Ahoy::WouldDeadlockError, Ahoy::WouldDeadlockError]'], out.lines.map(&:chomp)
+  end
+
+  # It is another process, in which nothing waits for the callback.
+  def test_a_child_that_is_forked_inside_a_callback_may_call
+    out = program(<<~'RUBY')
+      $stdout.sync = true
+      other = Ahoy::Client.new(hosts[0], timeout: 5)
+      other.get("/ok")
+      chosen = Ahoy::Balancer.new([hosts[0]], lambda { |_|
+        Process.wait(fork { puts other.get("/ok").body; exit!(0) })
+        0
+      })
+      chosen.pick
+    RUBY
+    assert_equal "hello\n", out
   end
 
   def test_absolute_urls

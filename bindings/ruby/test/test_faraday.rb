@@ -53,6 +53,22 @@ class TestFaraday < Minitest::Test
     assert_equal "x" * 100_000, connection.post("/body", StringIO.new("x" * 100_000)).body
   end
 
+  def test_a_body_that_is_read_has_the_length_that_is_given
+    faraday = connection(hosts[0]) { |f| f.request :multipart }
+    seen = lambda do |body, headers|
+      JSON.parse(faraday.post("/echo", body, headers).body).then { |it| [it["headers"].to_h.transform_keys(&:downcase), it["body"]] }
+    end
+    file = Faraday::UploadIO.new(StringIO.new("hello"), "text/plain", "x.txt")
+    fields, body = seen.({ f: file }, {})
+    assert_equal [body.bytesize.to_s, nil], fields.values_at("content-length", "transfer-encoding")
+    assert_includes body, "hello"
+    reading = Object.new
+    text = StringIO.new("hello")
+    reading.define_singleton_method(:read) { |*given| text.read(*given) }
+    fields, body = seen.(reading, "Content-Length" => "5")
+    assert_equal ["5", nil, "hello"], [*fields.values_at("content-length", "transfer-encoding"), body]
+  end
+
   def test_gzip
     assert_equal "hello", connection.get("/gzip").body
   end

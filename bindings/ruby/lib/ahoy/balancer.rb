@@ -136,6 +136,7 @@ module Ahoy
 
     # Asks for the list of hosts again.
     def update
+      Callbacks.refuse_change
       blame { Native.check(:ahoy_balancer_update, @handle) }
     end
 

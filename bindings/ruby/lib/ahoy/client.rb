@@ -21,7 +21,8 @@ module Ahoy
     # hosts: hosts such as "10.0.0.7:80", a callable that gives them, a registry's URL, or a Balancer; without it,
     # requests have absolute URLs. Times are in seconds. tries: attempts that a call may make, 1 for no retries.
     # options: any further setting by key, see docs/options.md. ca: PEM text to trust; cert: certificate and key.
-    # on_event: called with an Event where circuits, endpoints or the list change, on any thread. What it raises goes nowhere.
+    # on_event: called with an Event where circuits, endpoints or the list change, on any thread. What it raises goes nowhere;
+    # calls that it or the logger makes are refused.
     #
     # config: everything as one hash or JSON text, see docs/configuration.md; what is passed beside it counts more.
     def initialize(hosts = nil, config: nil, base_url: nil, balancer: nil, timeout: nil, attempt_timeout: nil,
@@ -71,7 +72,7 @@ module Ahoy
     end
 
     # Sends a request and waits for its answer, whatever its status. Options: params, headers, body, json, form,
-    # timeout, attempt_timeout, idempotent, criticality, group, hash_key.
+    # timeout, attempt_timeout, idempotent, criticality, group, hash_key; length: how many bytes a body that is read brings.
     def request(method, path, **options)
       request = Request.new(method, path, **options)
       Response.new(send_request(request), request.path)
@@ -100,6 +101,7 @@ module Ahoy
     # Calls under way keep theirs. Hosts and balancer can be replaced where `config` made the client: else the balancer's
     # own handle has it as well.
     def reconfigure(config)
+      Callbacks.refuse_change
       text = config.is_a?(String) ? config : JSON.generate(config)
       use { |handle| Native.check(:ahoy_client_reconfigure, handle, text) }
     end

@@ -39,6 +39,7 @@ module Ahoy
   class InvalidArgumentError < Error; end
   class UnknownOptionError < InvalidArgumentError; end
   class InUseError < Error; end
+  class WouldDeadlockError < Error; end
   class ClosedError < Error; end
   class ForkedError < Error; end
   class UnsupportedError < Error; end
@@ -63,7 +64,8 @@ module Ahoy
   module Errors
     CLASSES = {
       "AHOY_E_INVALID_ARGUMENT" => InvalidArgumentError, "AHOY_E_UNKNOWN_OPTION" => UnknownOptionError,
-      "AHOY_E_IN_USE" => InUseError, "AHOY_E_CLOSED" => ClosedError, "AHOY_E_FORKED" => ForkedError,
+      "AHOY_E_IN_USE" => InUseError, "AHOY_E_WOULD_DEADLOCK" => WouldDeadlockError,
+      "AHOY_E_CLOSED" => ClosedError, "AHOY_E_FORKED" => ForkedError,
       "AHOY_E_UNSUPPORTED" => UnsupportedError, "AHOY_E_DISCOVERY" => DiscoveryError,
       "AHOY_E_NO_ENDPOINTS" => NoEndpointsError, "AHOY_E_RESOLVE" => ResolveError, "AHOY_E_CONNECT" => ConnectError,
       "AHOY_E_CONNECT_TIMEOUT" => ConnectTimeoutError, "AHOY_E_TLS" => TLSError,

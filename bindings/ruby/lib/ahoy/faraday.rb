@@ -56,7 +56,7 @@ module Ahoy
 
     def perform(env)
       client = @client || client_of(settings(env))
-      options = { headers: headers(env), body: env[:body], timeout: limit(env) }
+      options = { headers: headers(env), body: env[:body], length: length(env), timeout: limit(env) }
       sink = env[:request].respond_to?(:on_data) && env[:request].on_data
       return stream(client, env, sink, options) if sink
 
@@ -86,6 +86,12 @@ module Ahoy
 
     def headers(env)
       env[:request_headers].reject { |name, _| OWN.include?(name.downcase) }
+    end
+
+    # What is said of a body that is read, for what reads it need not know.
+    def length(env)
+      given = env[:request_headers]["Content-Length"].to_s
+      given.to_i if env[:body].respond_to?(:read) && given.match?(/\A\d+\z/)
     end
 
     def limit(env)

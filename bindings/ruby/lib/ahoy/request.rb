@@ -19,7 +19,7 @@ module Ahoy
     end
 
     def initialize(method, path, params: nil, headers: nil, body: nil, json: nil, form: nil, timeout: nil,
-                   attempt_timeout: nil, idempotent: nil, criticality: nil, group: nil, hash_key: nil, streamed: false)
+                   attempt_timeout: nil, idempotent: nil, criticality: nil, group: nil, hash_key: nil, length: nil, streamed: false)
       if [body, json, form].compact.size > 1
         raise ArgumentError, "a request has one of body, json and form"
       end
@@ -37,6 +37,7 @@ module Ahoy
       set(:streamed, true) if streamed
       hash_key = hash_key&.to_s&.b # bytes, and no text
       Native.check(:ahoy_request_set_hash_key, @handle, hash_key, hash_key.bytesize) if hash_key
+      @length = length && Native.given("length", length, ->(one) { one.is_a?(Integer) && one.between?(0, 2**64 - 2) }, "a number of bytes")
       # Last, for it may open a file.
       self.body = json.nil? ? (form ? URI.encode_www_form(form) : body) : JSON.generate(json)
     end
@@ -111,7 +112,8 @@ module Ahoy
       source = @source = Source.waits?(io) ? SourceAhead.new(io) : Source.new(io)
       function, token, let_go = Callbacks.body(source, @raised)
       again = source.again? ? Callbacks.rewind(source, token) : nil
-      Native.check(:ahoy_request_set_body_source, @handle, function, again, token, let_go, source.length || 2**64 - 1)
+      Native.check(:ahoy_request_set_body_source, @handle, function, again, token, let_go,
+                   @length || source.length || 2**64 - 1)
     end
   end
 
@@ -136,9 +138,10 @@ module Ahoy
 
     # How many bytes there are, or nil. Pipes with a name have a size of 0, and so have files of /proc, whatever is in them.
     def length
-      return if !@io.respond_to?(:size) || @io.respond_to?(:stat) && !@io.stat.file?
+      size = %i[size length].find { |name| @io.respond_to?(name) } # a multipart body of Faraday's has a length alone
+      return if size.nil? || @io.respond_to?(:stat) && !@io.stat.file?
 
-      left = @io.size.to_i - @begin
+      left = @io.public_send(size).to_i - @begin
       return left if left.positive?
 
       @rest = @io.read(65_536)

@@ -36,6 +36,7 @@ module Ahoy
       # neither Process.daemon nor Ruby 3.0 would tell.
       def forked
         Native.after_fork
+        Callbacks.forked
         @idle, @process = Thread::Queue.new, Process.pid
       end
 
@@ -69,6 +70,7 @@ module Ahoy
     private
 
     def await
+      Callbacks.refuse_call
       yield @tag += 1
       completion = nil
       @io.wait_readable until (completion = next_completion)
