@@ -92,6 +92,7 @@ impl ClusterState {
         observers: Arc<Observers>,
         (cells, series_limit, outage): (Arc<ClusterCells>, Arc<SeriesLimit>, Arc<Outage>),
     ) -> Self {
+        let open_max = config.breaker.open_max;
         Self {
             ejection: config.ejection,
             load_header: config.load_header.clone(),
@@ -109,8 +110,7 @@ impl ClusterState {
             overdue: AtomicUsize::new(0),
             in_trouble: AtomicU64::new(0),
             all_serve_until: AtomicU64::new(0),
-            all_serve_for: (config.breaker.open_max + config.breaker.open_max / 4)
-                .min(ALL_SERVE_MOST),
+            all_serve_for: open_max.saturating_add(open_max / 4).min(ALL_SERVE_MOST),
             began: clock::now(),
             trip_gate: Mutex::default(),
         }

@@ -63,7 +63,8 @@ class Gunicorn(Served, unittest.TestCase):
         server, ask = self.served(*options)
         for number in range(30):
             status, text = ask(f"/customers/{number}")
-            self.assertEqual((status, json.loads(text)), (200, {"customer": number, "orders": [1, 2]}))
+            self.assertEqual(status, 200, text)
+            self.assertEqual(json.loads(text), {"customer": number, "orders": [1, 2]}, text)
         self.assertEqual(ask("/customers/1", **{"x-timeout": "0"}), (504, '{"error":"AHOY_E_DEADLINE"}\n'))
         self.assertIn("# EOF", ask("/metrics")[1])
         server.send_signal(signal.SIGTERM)

@@ -132,10 +132,6 @@ async fn listed(balancer: &Balancer, is_first: bool, mut ended: u64) {
     }
 }
 
-/// How often a call looks again at once for an endpoint that came back while it looked. Once is mostly enough; an endpoint
-/// that leaves and comes back all the time is not to hold a processor.
-pub(super) const SECOND_LOOKS: u32 = 3;
-
 /// How long a call waits for a source that was just asked again, when it told a list before: name servers answer within
 /// a few milliseconds, and a list that is far away is the next call's.
 const NUDGE_WAIT: Duration = Duration::from_millis(100);

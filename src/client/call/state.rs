@@ -5,7 +5,6 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use super::call::Call;
-use super::endpoints::SECOND_LOOKS;
 use super::limits::OUTLASTS_LOST_SYN;
 use super::record::{CallEnd, CallRecord};
 use super::send::{Attempt, AttemptDone};
@@ -252,6 +251,10 @@ fn count_decision(meter: &CallMeter<'_>, decision: &Decision) {
     };
     meter.count(counter);
 }
+
+/// How often a call looks again at once for an endpoint that came back while it looked. Once is mostly enough; an endpoint
+/// that leaves and comes back all the time is not to hold a processor.
+const SECOND_LOOKS: u32 = 3;
 
 /// Of an attempt that lost its race.
 const FASTER: &str = "cancelled, another attempt answered first";
