@@ -143,7 +143,7 @@ impl<'a> Picker<'a, '_> {
         let first = self.snapshot.priority_load.draw(roster, self.config, self.context.key, rng);
         let unattempted = !self.context.attempted.is_empty();
         let PickConstraints { probing, overdue } = self.context.constraints;
-        let panic = first.panic || self.all_serve(first.locality);
+        let panic = first.panic || self.panics(first.locality);
         let strict = Criteria { unattempted, probing, overdue, paced: true, gate, panic };
         self.probe_lost(first.locality, Criteria { panic: false, ..strict }, rng)?;
         if self.has_failed_call(first.locality) {
@@ -229,19 +229,18 @@ impl<'a> Picker<'a, '_> {
 
     /// In the localities but the drawn one that the call has not been at as often.
     fn in_others(&self, first: usize, criteria: Criteria, rng: &mut Entropy) -> Search<'a> {
-        let PickState { roster, priority_load, .. } = self.snapshot;
         let mut others =
             self.near_first(first, rng.next_u64()).skip(1).filter(|it| !self.has_failed_call(*it));
         others.try_for_each(|locality| {
-            let panic = priority_load.panics(roster, self.config, locality, self.context.now);
+            let panic = self.panics(locality);
             self.within(locality, Criteria { panic, ..criteria }, rng)
         })
     }
 
-    /// Whether all endpoints serve, as the last ones fail too.
-    fn all_serve(&self, locality: usize) -> bool {
-        let locality = self.snapshot.roster.localities.get(locality);
-        locality.is_some_and(|it| it.shared.cluster.all_serve(self.context.now))
+    /// Whether all endpoints of a locality serve.
+    fn panics(&self, locality: usize) -> bool {
+        let PickState { roster, priority_load, .. } = self.snapshot;
+        priority_load.panics(roster, self.config, locality, self.context.now)
     }
 
     /// Whether a probe may have been held back by its pace.
@@ -251,9 +250,8 @@ impl<'a> Picker<'a, '_> {
 
     /// In every locality, the drawn one first; each knows for itself whether it panics.
     fn anywhere(&self, first: usize, criteria: Criteria, rng: &mut Entropy) -> Search<'a> {
-        let PickState { roster, priority_load, .. } = self.snapshot;
         self.near_first(first, rng.next_u64()).try_for_each(|locality| {
-            let panic = priority_load.panics(roster, self.config, locality, self.context.now);
+            let panic = self.panics(locality);
             self.within(locality, Criteria { panic, ..criteria }, rng)
         })
     }

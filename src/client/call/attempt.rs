@@ -18,10 +18,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::call::Call;
+use super::done::AttemptDone;
 use super::endpoints::ready;
 use super::race::{self, Sent};
 use super::record::{CallEnd, CallRecord};
-use super::send::{Attempt, AttemptDone};
+use super::send::Attempt;
 use super::settle::{AttemptSeen, tell_address};
 use super::state::CallState;
 use super::watch::AttemptWatch;

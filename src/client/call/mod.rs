@@ -3,6 +3,7 @@
 pub(crate) mod attempt;
 pub(crate) mod call;
 pub(crate) mod cancellation;
+pub(crate) mod done;
 mod endpoints;
 pub(crate) mod faults;
 mod idempotency;

@@ -17,7 +17,8 @@ use std::time::{Duration, Instant};
 
 use tokio::time::{Sleep, sleep};
 
-use super::send::{Attempt, AttemptDone};
+use super::done::AttemptDone;
+use super::send::Attempt;
 use super::state::CallState;
 use super::watch::{AttemptWatch, LimitPassed};
 use crate::balancer::lease::Lease;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::call::Call;
-use super::send::AttemptFacts;
+use super::done::AttemptFacts;
 use super::settle::AttemptRecord;
 use crate::balancer::balancer::{Balancer, EXPLAINED, PickError};
 use crate::client::admission::limit::Refused;

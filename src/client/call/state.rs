@@ -5,9 +5,10 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use super::call::Call;
+use super::done::AttemptDone;
 use super::limits::OUTLASTS_LOST_SYN;
 use super::record::{CallEnd, CallRecord};
-use super::send::{Attempt, AttemptDone};
+use super::send::Attempt;
 use super::settle::{AttemptEnd, AttemptSeen, Cost, settle, tell_address};
 use crate::balancer::balancer::PickError;
 use crate::balancer::lease::Lease;
