@@ -40,7 +40,7 @@
  *   (NULL, 0) is empty. Returned strings end with NUL too, and come with a length where they may
  *   contain NUL. NULL is AHOY_E_INVALID_ARGUMENT except where a parameter is documented as
  *   optional, and so are bad UTF-8, an unknown number and a value out of range; the error names
- *   the parameter.
+ *   the parameter. The value of a header may be any bytes that a header can carry.
  *
  * Durations. `uint64_t` milliseconds in names that end in `_ms`. AHOY_FOREVER sets no limit, and a
  *   wait of 0 polls. Ratios are `double` from 0 to 1. Zero is a value and never means 'unset'.
@@ -1023,7 +1023,8 @@ typedef struct ahoy_retry ahoy_retry;
 typedef struct ahoy_sample ahoy_sample;
 
 /**
- * What a client and its balancer counted, at one time. It does not change.
+ * What a client and its balancer counted, at one time. Others may be added; what is there does not
+ * change.
  *
  * Ownership: freed with ahoy_snapshot_free. Thread: any.
  */
@@ -2032,7 +2033,8 @@ ahoy_status ahoy_balancer_set_metrics_endpoints(const ahoy_balancer *balancer,
 
 /**
  * Limits the attempts in flight at each endpoint; above it, others are picked. Where all are full,
- * the call has no endpoint. Default: no limit.
+ * the call has no endpoint. One whose answer is streamed is in flight until the end of the body.
+ * Default: no limit.
  *
  * @param attempts at least 1
  */
@@ -2673,6 +2675,17 @@ AHOY_API
 ahoy_status ahoy_client_builder_set_base_url(ahoy_client_builder *builder,
                                              const char *base_url,
                                              ahoy_error **err);
+
+/**
+ * Names the client in its statistics: each of its series has the label `client` with this name, by
+ * which those of several clients of one process are told apart. Default: no such label.
+ *
+ * @param name not empty and without control characters, such as "payments"
+ */
+AHOY_API
+ahoy_status ahoy_client_builder_set_name(ahoy_client_builder *builder,
+                                         const char *name,
+                                         ahoy_error **err);
 
 /**
  * Sets the retry rules, in place of those set before, also by name. Default: those of
@@ -4892,6 +4905,18 @@ AHOY_API
 ahoy_status ahoy_client_snapshot(const ahoy_client *client,
                                  ahoy_snapshot **snapshot,
                                  ahoy_error **err);
+
+/**
+ * Adds what another client counts at this time, so that one text has both: Prometheus takes each
+ * metric once. Their names tell their series apart (ahoy_client_builder_set_name).
+ *
+ * @return AHOY_E_INVALID_ARGUMENT where a client of that name, or another without a name, is there
+ *         already; nothing was added
+ */
+AHOY_API
+ahoy_status ahoy_snapshot_add_client(const ahoy_snapshot *snapshot,
+                                     const ahoy_client *client,
+                                     ahoy_error **err);
 
 /**
  * Hands out every series of a snapshot, metric by metric. A new version of the library may have

@@ -2899,7 +2899,8 @@ class balancer : public detail::handle<ahoy_balancer, &ahoy_balancer_free> {
 
     /**
      * Limits the attempts in flight at each endpoint; above it, others are picked. Where all are full,
-     * the call has no endpoint. Default: no limit.
+     * the call has no endpoint. One whose answer is streamed is in flight until the end of the body.
+     * Default: no limit.
      *
      * @param attempts at least 1
      */
@@ -4061,12 +4062,26 @@ class snapshot : public detail::handle<ahoy_snapshot, &ahoy_snapshot_free> {
     // generated: ahoy_snapshot
 #if AHOY_HPP_EXCEPTIONS
     /**
+     * Adds what another client counts at this time, so that one text has both: Prometheus takes each
+     * metric once. Their names tell their series apart (client_builder::set_name).
+     *
+     * @exception exception errc::invalid_argument where a client of that name, or another without a
+     *        name, is there already; nothing was added
+     */
+    snapshot &add_client(const client &client) { detail::value(try_add_client(client)); return *this; }
+
+    /**
      * A snapshot as text, to be served to Prometheus.
      *
      * @param format a text_format
      */
     std::string text(text_format format) const { return detail::value(try_text(format)); }
 #endif
+
+    /** As add_client, without exceptions. */
+    result<void> try_add_client(const client &client) {
+        return detail::invoke(&ahoy_snapshot_add_client, this->get(), client.get());
+    }
 
     /** As text, without exceptions. */
     result<std::string> try_text(text_format format) const {
@@ -4749,6 +4764,14 @@ class client_builder : public detail::handle<ahoy_client_builder, &ahoy_client_b
         detail::value(try_set_base_url(base_url));
         return *this;
     }
+
+    /**
+     * Names the client in its statistics: each of its series has the label `client` with this name, by
+     * which those of several clients of one process are told apart. Default: no such label.
+     *
+     * @param name not empty and without control characters, such as "payments"
+     */
+    client_builder &set_name(const text_ref &name) { detail::value(try_set_name(name)); return *this; }
 
     /**
      * Sets the retry rules, in place of those set before, also by name. Default: those of retry.
@@ -5553,6 +5576,11 @@ class client_builder : public detail::handle<ahoy_client_builder, &ahoy_client_b
     /** As set_base_url, without exceptions. */
     result<void> try_set_base_url(const text_ref &base_url) {
         return detail::invoke(&ahoy_client_builder_set_base_url, this->get(), base_url);
+    }
+
+    /** As set_name, without exceptions. */
+    result<void> try_set_name(const text_ref &name) {
+        return detail::invoke(&ahoy_client_builder_set_name, this->get(), name);
     }
 
     /** As set_retry, without exceptions. */

@@ -42,6 +42,8 @@ pub const WAIT_FOR_PROBE: Duration = Duration::from_millis(250);
 /// The configuration of a client.
 #[derive(Clone, Debug)]
 pub struct ClientConfig {
+    /// What its statistics are told apart by; `None` for nothing.
+    pub name: Option<Arc<str>>,
     /// Sent with every request unless the request has the same name.
     pub headers: HeaderMap,
     /// Names of inbound headers that are passed on.
@@ -182,6 +184,7 @@ impl Default for ClientConfig {
     fn default() -> Self {
         let agent = HeaderValue::from_static(concat!("ahoy/", env!("CARGO_PKG_VERSION")));
         Self {
+            name: None,
             headers: HeaderMap::from_iter([(header::USER_AGENT, agent)]),
             forward_headers: Vec::new(),
             forward_cookies: Vec::new(),

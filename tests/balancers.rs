@@ -139,6 +139,47 @@ fn least_request_fills_all_evenly() {
     drop(calls);
 }
 
+/// Servers whose answers begin and do not end.
+fn streaming(count: usize) -> Fleet {
+    let begin = |_: &_| Reply::Begin(CHUNKED.as_bytes().to_vec());
+    Fleet((0..count).map(|_| Server::new(begin)).collect())
+}
+
+#[test]
+fn a_body_under_way_weighs_as_much_as_a_call() {
+    let fleet = streaming(2);
+    let client = single(&Balancer::least_request(&fleet.provider()));
+    let streams: Vec<_> = (0..8).map(|_| client.stream("/")).collect();
+    assert_eq!(fleet.counts(), [4; 2]);
+    let at = |stream: &Streamed| fleet.at(&stream.head().endpoint_url);
+    let (first, second): (Vec<_>, Vec<_>) = streams.into_iter().partition(|stream| at(stream) == 0);
+    let active = || client.snapshot().sum("ahoy_endpoint_active_attempts", &[]);
+    assert_eq!(active(), 8.0);
+    drop(first);
+    eventually("its bodies end", ms(10_000), || active() == 4.0);
+    let again: Vec<_> = (0..3).map(|_| client.stream("/")).collect();
+    assert!(again.iter().all(|stream| at(stream) == 0), "there less is under way");
+    drop(second);
+}
+
+#[test]
+fn a_body_under_way_takes_a_place_below_the_limit() {
+    let fleet = streaming(2);
+    let balancer = Balancer::round_robin(&fleet.provider()).ruled(|it| it.set_max_in_flight(1));
+    let client = single(&balancer);
+    let mut streams = vec![client.stream("/"), client.stream("/")];
+    assert_eq!(fleet.counts(), [1; 2]);
+    let failure = client.get("/").unwrap_err();
+    assert_eq!(failure.status, AHOY_E_NO_ENDPOINTS);
+    assert!(failure.message.contains("in flight"), "{}", failure.message);
+    streams.pop();
+    let mut again = None;
+    eventually("its place is free", ms(10_000), || {
+        again = client.open(&Request::new("GET", "/").streamed()).ok();
+        again.is_some()
+    });
+}
+
 #[test]
 fn least_request_draws_by_weight() {
     let fleet = Fleet::of(3);

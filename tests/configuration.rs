@@ -83,6 +83,17 @@ fn an_unknown_key_is_told_with_the_nearest() {
 }
 
 #[test]
+fn a_number_out_of_range_is_told_with_the_range() {
+    let _alone = alone();
+    let text = r#"{"hosts": [{"address": "a", "port": 1, "weight": -1, "priority": 128}]}"#;
+    let message = Client::from_config(text).unwrap_err().message;
+    for (key, is) in [("weight", "-1"), ("priority", "128")] {
+        let line = format!("hosts[0].{key}: is {is}; it takes a whole number from 0 to ");
+        assert!(message.contains(&line), "{message}");
+    }
+}
+
+#[test]
 fn a_number_where_a_duration_belongs_is_told_with_what_to_write() {
     let _alone = alone();
     let message =

@@ -74,9 +74,9 @@ part() {
 }
 
 # Programs of tests that wait most of the time and leave the processors to others: for registries above all, and for hosts that
-# hang.
+# hang and processes that end. So shared out that "waiting" and "cargo" take equally long, and "hanging" ends before them.
 waits='discovery(_.*)?|fairness|forever|resting'
-hangs=out_of_the_box
+hangs='exit|fork|health|out_of_the_box|process|soft_limit|tls'
 
 # `cargo test` that compiles by clippy, which is the compiler and its lints in one: `cargo clippy` beside would look at
 # everything once more, which took 95 s of processor time.
@@ -257,13 +257,11 @@ case ${1-} in
         # leaves the processors to them.
         beside deps
         beside minimal fuzzing clippy
-        each build format arena
+        each build
         joined deps
         [ "$failed" -eq 0 ] || finish
-        each header symbols description abi install tool readme
-        joined
         beside null valgrind schema
-        each instructions cpp
+        each format arena header symbols description abi install tool readme instructions cpp
         joined
         # What no clock decides fills the time in which tests wait.
         nicer=10

@@ -288,6 +288,58 @@ fn an_address_that_is_listed_for_http_and_https_is_one_series() {
 }
 
 #[test]
+fn one_text_has_what_several_clients_count() {
+    let server = Server::ok();
+    let named = |name: &str| {
+        let builder = Builder::new().base_url(&url(server.port()));
+        builder.option("name", name).unwrap();
+        builder.build()
+    };
+    let (payments, users) = (named("payments"), named("users"));
+    payments.get("/").unwrap();
+    (0..2).for_each(|_| drop(users.get("/").unwrap()));
+    let snapshot = payments.snapshot();
+    snapshot.add(&users).unwrap();
+    let counted = |name| snapshot.sum(CALLS, &[("client", name)]);
+    assert_eq!([counted("payments"), counted("users")], [1.0, 2.0]);
+    assert_eq!(snapshot.sum(CALLS, &[]), 3.0, "none is without a name");
+    for format in [AHOY_FORMAT_OPENMETRICS, AHOY_FORMAT_PROMETHEUS] {
+        let text = snapshot.text(format);
+        let types: Vec<_> = text.lines().filter(|line| line.starts_with("# TYPE")).collect();
+        let once: HashSet<_> = types.iter().collect();
+        assert_eq!(once.len(), types.len(), "{text}");
+        let samples: Vec<_> = text.lines().filter(|line| !line.starts_with('#')).collect();
+        assert!(samples.iter().all(|line| line.contains("client=\"")), "{text}");
+        let series: HashSet<_> =
+            samples.iter().map(|line| line.rsplit_once(' ').unwrap().0).collect();
+        assert_eq!(series.len(), samples.len(), "{text}");
+    }
+}
+
+#[test]
+fn clients_that_nothing_tells_apart_are_refused() {
+    let client = |name| {
+        let builder = Builder::new();
+        builder.option("name", name).unwrap();
+        builder.build()
+    };
+    for (name, said) in [("off", "no name"), ("users", "\"users\"")] {
+        let (one, other) = (client(name), client(name));
+        let snapshot = one.snapshot();
+        let failure = snapshot.add(&other).unwrap_err();
+        assert_eq!(failure.status, AHOY_E_INVALID_ARGUMENT);
+        let told = ["client: ", said, "ahoy_client_builder_set_name"];
+        assert!(told.iter().all(|it| failure.message.contains(it)), "{}", failure.message);
+        assert!(snapshot.add(&client("others")).is_ok());
+    }
+    for name in ["", "two\nlines"] {
+        let failure = Builder::new().option("name", name).unwrap_err();
+        assert_eq!(failure.status, AHOY_E_INVALID_ARGUMENT);
+        assert!(failure.message.starts_with("value: "), "{}", failure.message);
+    }
+}
+
+#[test]
 fn circuits_and_checks_and_the_list_are_counted() {
     let (server, dead) = (Server::ok(), Dead::new());
     let balancer = round_robin(&[server.port(), dead.port()]).check(None, 20, 1_000);

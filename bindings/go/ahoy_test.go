@@ -1118,6 +1118,30 @@ func TestOwnProviderAndOwnBalancer(t *testing.T) {
 	}
 }
 
+func TestMetricsOfSeveralClients(t *testing.T) {
+	hosts := servers(t, "ok")
+	named := func(name string) *Client {
+		return client(t, Config{Hosts: hosts, Options: map[string]string{"name": name}})
+	}
+	payments, users, other := named("payments"), named("users"), named("users")
+	metrics, err := payments.Metrics(users)
+	if err != nil || strings.Count(metrics, "# TYPE ahoy_client_active_calls ") != 1 {
+		t.Fatal(err, metrics)
+	}
+	for _, name := range []string{"payments", "users"} {
+		if !strings.Contains(metrics, `ahoy_client_active_calls{client="`+name+`"} 0`) {
+			t.Fatal(name, metrics)
+		}
+	}
+	if _, err := users.Metrics(other); !errors.Is(err, InvalidArgument) || !strings.Contains(err.Error(), `"users"`) {
+		t.Fatal(err)
+	}
+	other.Close()
+	if _, err := payments.Metrics(other); !errors.Is(err, ErrClosed) {
+		t.Fatal(err)
+	}
+}
+
 func TestLogEventsMetrics(t *testing.T) {
 	hosts := servers(t, "refuse", "ok")
 	lines, events := make(chan string, 100), make(chan Event, 100)

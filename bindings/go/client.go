@@ -460,8 +460,9 @@ func (c *Client) send(ctx context.Context, method, path, contentType string, bod
 	return c.Do(request)
 }
 
-// Metrics gives everything that the client counts as text for Prometheus; docs/statistics.md has the names.
-func (c *Client) Metrics() (string, error) {
+// Metrics gives everything that the client counts as text for Prometheus; docs/statistics.md has the names. The text has what
+// others count as well: the option "name" tells the series of clients apart.
+func (c *Client) Metrics(others ...*Client) (string, error) {
 	handle, err := c.use()
 	if err != nil {
 		return "", err
@@ -474,10 +475,28 @@ func (c *Client) Metrics() (string, error) {
 		return "", takeError(failed)
 	}
 	defer C.ahoy_snapshot_free(snapshot)
+	for _, other := range others {
+		if err := other.addTo(snapshot); err != nil {
+			return "", err
+		}
+	}
 	if C.ahoy_snapshot_text(snapshot, C.AHOY_FORMAT_OPENMETRICS, &text, &failed) != 0 {
 		return "", takeError(failed)
 	}
 	return takeText(text), nil
+}
+
+func (c *Client) addTo(snapshot *C.ahoy_snapshot) error {
+	handle, err := c.use()
+	if err != nil {
+		return err
+	}
+	defer c.done()
+	var failed *C.ahoy_error
+	if C.ahoy_snapshot_add_client(snapshot, handle, &failed) != 0 {
+		return takeError(failed)
+	}
+	return nil
 }
 
 // Settings gives the configuration in effect as the JSON that Reconfigure takes; secrets are masked.

@@ -28,6 +28,8 @@ pub(crate) struct HotState {
     keeps_stats: Option<Box<[MemberStats]>>,
     /// Made with the first weight other than 1.
     weights: OnceLock<Box<[AtomicU32]>>,
+    /// Streamed answers whose bodies are under way; made with the first.
+    streams: OnceLock<Box<[AtomicU32]>>,
     /// Made when the first of them hangs or is probed.
     hang_state: OnceLock<Box<[HangState]>>,
 }
@@ -55,8 +57,8 @@ impl HotState {
         let loads = shared.load.map(|_| (start..end).map(|_| HostLoad::new()).collect());
         let keeps_stats =
             shared.keeps_stats.then(|| (start..end).map(|_| MemberStats::new()).collect());
-        let (weights, hang_state) = (OnceLock::new(), OnceLock::new());
-        Self { first: start, bits, shared, loads, keeps_stats, weights, hang_state }
+        let (weights, streams, hang_state) = (OnceLock::new(), OnceLock::new(), OnceLock::new());
+        Self { first: start, bits, shared, loads, keeps_stats, weights, streams, hang_state }
     }
 
     /// Its slots.
@@ -262,21 +264,49 @@ impl HotState {
         self.bits.get(self.index(slot) / WIDTH)
     }
 
-    /// How many attempts are in flight to the endpoint at `slot`; 0 where they are not counted.
+    /// How many attempts are in flight to the endpoint at `slot`, those whose bodies are streamed included; 0 where they are
+    /// not counted.
     pub(crate) fn in_flight(&self, slot: usize) -> u32 {
-        self.load(slot).map_or(0, HostLoad::pending)
+        self.counted_in_flight(slot).unwrap_or(0)
     }
 
-    /// How many attempts are in flight to the endpoint at `slot`, where they are counted.
+    /// The same, where they are counted.
     pub(crate) fn counted_in_flight(&self, slot: usize) -> Option<u32> {
-        self.load(slot).map(HostLoad::pending)
+        self.load(slot).map(|load| load.pending().saturating_add(self.streams(slot)))
+    }
+
+    /// How many streamed answers of the endpoint at `slot` have bodies under way.
+    #[inline]
+    fn streams(&self, slot: usize) -> u32 {
+        let streams = self.streams.get().and_then(|streams| streams.get(self.index(slot)));
+        streams.map_or(0, |streams| streams.load(Ordering::Relaxed))
+    }
+
+    /// The body of a streamed answer of the endpoint at `slot` is under way from now on. Whether that is counted.
+    pub(crate) fn stream_begins(&self, slot: usize) -> bool {
+        let made = || self.slots().map(|_| AtomicU32::new(0)).collect();
+        let place = |_| self.streams.get_or_init(made).get(self.index(slot));
+        let Some(streams) = self.load(slot).and_then(place) else { return false };
+        streams.fetch_add(1, Ordering::Relaxed);
+        self.shared.started();
+        true
+    }
+
+    /// A body that was counted is not under way any more.
+    pub(crate) fn stream_ends(&self, slot: usize) {
+        if let Some(streams) = self.streams.get().and_then(|it| it.get(self.index(slot))) {
+            streams.fetch_sub(1, Ordering::Relaxed);
+            self.shared.finished();
+        }
     }
 
     /// What one more attempt at `slot` would cost.
     #[inline]
     pub(crate) fn cost(&self, slot: usize, probing: ProbeEligibility, now: Tick) -> f32 {
         let model = self.shared.load.as_ref();
-        let cost = |(load, model): (&HostLoad, _)| load.cost_to(probing, now, model);
+        let cost = |(load, model): (&HostLoad, _)| {
+            load.cost_beside(self.streams(slot), probing, now, model)
+        };
         let cost = self.load(slot).zip(model).map_or(0.0, cost);
         if self.shared.reports { cost * self.cost_factor(slot, now) } else { cost }
     }
@@ -293,7 +323,7 @@ impl HotState {
             return true;
         };
         let starts = match most {
-            Some(most) => load.start_below(most, now),
+            Some(most) => load.start_below(most.saturating_sub(self.streams(slot)), now),
             None => {
                 load.start(now);
                 true

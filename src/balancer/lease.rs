@@ -38,6 +38,10 @@ struct Held {
     counted: bool,
 }
 
+/// A streamed answer whose body is under way, which its endpoint is busy with until this is dropped.
+#[derive(Debug)]
+pub(crate) struct OpenStream(Arc<Member>);
+
 /// What an attempt asks of the endpoint that it wants to use.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct LeaseRequest {
@@ -170,6 +174,13 @@ impl Lease {
             member.hot().postpone(member.slot(), *started, later);
             *started = later;
         }
+    }
+
+    /// Counts the body that is to come of a streamed answer; `None` where nothing looks at what is in flight. To be called
+    /// before the attempt has ended, so that its endpoint never has fewer in flight than it has.
+    pub(crate) fn open_stream(&self) -> Option<OpenStream> {
+        let Held { member, .. } = self.held.as_ref()?;
+        member.hot().stream_begins(member.slot()).then(|| OpenStream(Arc::clone(member)))
     }
 
     /// Says that an answer's head came whose body may take as long as it likes: that is no slow answer.
@@ -306,6 +317,13 @@ const fn answer_load(outcome: &AttemptOutcome) -> LoadOutcome {
         AttemptOutcome::Answered { status: 400..=499 | 501 }
         | AttemptOutcome::Judged { status: 400..=499 | 501, .. } => LoadOutcome::Refused,
         _ => LoadOutcome::Success,
+    }
+}
+
+impl Drop for OpenStream {
+    fn drop(&mut self) {
+        let Self(member) = self;
+        member.hot().stream_ends(member.slot());
     }
 }
 

@@ -35,6 +35,6 @@ pub use observe::hooks::{
 pub use observe::log::{Log, Severity, Sink};
 pub use plan::{NextRoute, Plan};
 pub use reconfigurable::Reconfigurable;
-#[cfg(fuzzing)]
+#[cfg(any(fuzzing, test))]
 pub use redirect::fuzzing::location;
 pub use route::Route;

@@ -6,7 +6,7 @@
 //! curl takes too.
 
 /// Where redirects lead, for fuzz/.
-#[cfg(fuzzing)]
+#[cfg(any(fuzzing, test))]
 pub(super) mod fuzzing;
 
 use std::sync::Arc;

@@ -105,7 +105,10 @@ pub(super) fn count(json: &Json, path: &str, most: u32, faults: &mut Faults) -> 
     let count = json.as_count().and_then(|count| u32::try_from(count).ok());
     let count = count.filter(|count| *count <= most);
     if count.is_none() {
-        let is = if matches!(json, Json::Number(_)) { "another number" } else { json.what() };
+        let is = match json {
+            Json::Number(number) => number.to_string(),
+            _ => json.what().to_owned(),
+        };
         faults.add(path, format!("is {is}; it takes a whole number from 0 to {most}"));
     }
     count

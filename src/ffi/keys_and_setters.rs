@@ -46,6 +46,7 @@ macro_rules! cases {
 
 fn client_cases() -> impl IntoIterator<Item = Case<ahoy_client_builder>> {
     cases! {
+        ahoy_client_builder_set_name(c"payments".as_ptr()) = "name": "payments";
         ahoy_client_builder_set_timeout_ms(90_000) = "timeout": "1m30s";
         ahoy_client_builder_set_attempt_timeout_ms(u64::MAX) = "attempt_timeout": "forever";
         ahoy_client_builder_set_attempt_timeout_hard(true) = "attempt_timeout_hard": "true";

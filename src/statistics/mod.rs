@@ -24,6 +24,6 @@ pub use counter::{CloseReason, Counter};
 pub use endpoint_cells::{EndpointCells, EndpointCounts, ResultLabel};
 pub use histogram::{BOUNDS, Distribution, Histogram};
 pub use key::Key;
-pub use snapshot::{Family, MetricKind, Sample, Snapshot, Value};
+pub use snapshot::{Family, MetricKind, SameName, Sample, Snapshot, Value};
 pub use stripe::Stripe;
 pub use text::TextFormat;

@@ -1,5 +1,7 @@
 //! What was counted at one time, by name.
 
+use std::sync::Arc;
+
 use super::histogram::Distribution;
 
 /// How a metric behaves.
@@ -49,9 +51,39 @@ pub struct Family {
 pub struct Snapshot {
     /// The metrics.
     pub families: Vec<Family>,
+    /// The names of the clients whose metrics these are; `None` for one without.
+    clients: Vec<Option<Arc<str>>>,
 }
 
 impl Snapshot {
+    /// What a client of this name counted.
+    #[must_use]
+    pub fn of_client(name: Option<Arc<str>>, mut families: Vec<Family>) -> Self {
+        if let Some(name) = &name {
+            let samples = families.iter_mut().flat_map(|family| &mut family.samples);
+            samples.for_each(|sample| sample.labels.insert(0, (CLIENT, name.to_string())));
+        }
+        Self { families, clients: vec![name] }
+    }
+
+    /// Adds what another client counted.
+    ///
+    /// # Errors
+    /// A client of the same name is there, or one without a name as well: nothing would tell their series apart.
+    pub fn add(&mut self, other: Self) -> Result<(), SameName> {
+        if let Some(name) = other.clients.iter().find(|name| self.clients.contains(name)) {
+            return Err(SameName(name.clone()));
+        }
+        self.clients.extend(other.clients);
+        for family in other.families {
+            match self.families.iter_mut().find(|known| known.name == family.name) {
+                Some(known) => known.samples.extend(family.samples),
+                None => self.families.push(family),
+            }
+        }
+        Ok(())
+    }
+
     /// Every series, with the metric that it belongs to.
     pub fn series(&self) -> impl Iterator<Item = (&Family, &Sample)> {
         self.families
@@ -59,6 +91,10 @@ impl Snapshot {
             .flat_map(|family| family.samples.iter().map(move |sample| (family, sample)))
     }
 }
+
+/// Two clients have this name, or no name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SameName(pub Option<Arc<str>>);
 
 impl Sample {
     /// A number.
@@ -104,5 +140,39 @@ impl Family {
     pub fn sample_name(&self) -> String {
         let suffix = if self.kind == MetricKind::Counter { "_total" } else { "" };
         format!("{}{suffix}", self.name)
+    }
+}
+
+/// The label that has a client's name.
+const CLIENT: &str = "client";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn counted(name: Option<&str>, value: f64) -> Snapshot {
+        let labels = vec![("reason", "first".to_owned())];
+        let family = Family::counter("attempts", "Help.", vec![Sample::number(labels, value)]);
+        Snapshot::of_client(name.map(Arc::from), vec![family])
+    }
+
+    #[test]
+    fn each_metric_stands_once_with_the_series_of_all_clients() {
+        let mut both = counted(Some("payments"), 1.0);
+        both.add(counted(None, 2.0)).unwrap();
+        assert_eq!(both.families.len(), 1);
+        let labels = |index: usize| both.families[0].samples[index].labels.clone();
+        let reason = ("reason", "first".to_owned());
+        assert_eq!(labels(0), [("client", "payments".to_owned()), reason.clone()]);
+        assert_eq!(labels(1), [reason]);
+    }
+
+    #[test]
+    fn two_clients_of_one_name_are_not_told_apart() {
+        for name in [None, Some("users")] {
+            let mut both = counted(name, 1.0);
+            assert_eq!(both.add(counted(name, 2.0)), Err(SameName(name.map(Arc::from))));
+            assert_eq!(both, counted(name, 1.0), "nothing was added");
+        }
     }
 }

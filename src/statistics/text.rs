@@ -107,7 +107,7 @@ mod tests {
         let counted = Family::counter("x", "Help.", vec![Sample::number(labels, 3.0)]);
         let timed = Family::histogram("t_seconds", "Time.", [(Vec::new(), histogram.read())]);
         let empty = Family::gauge("none", "None.", Vec::new());
-        Snapshot { families: vec![counted, timed, empty] }
+        Snapshot::of_client(None, vec![counted, timed, empty])
     }
 
     #[test]

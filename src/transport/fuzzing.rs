@@ -1,4 +1,4 @@
-//! Parsers of peers' bytes, with what must hold for any input; only in builds for fuzzing.
+//! Parsers of peers' bytes, with what must hold for any input; only in builds for fuzzing and in unit tests.
 
 use std::collections::HashSet;
 use std::io;

@@ -64,7 +64,7 @@ pub use crate::transport::socket_options::{Overrides, SocketOptions};
 pub use crate::transport::tls::{AlpnProtocols, CertificateFiles, KeyLogSink, Tls, TlsConfig};
 
 /// Parsers of peers' bytes, for fuzz/.
-#[cfg(fuzzing)]
+#[cfg(any(fuzzing, test))]
 pub mod fuzzing;
 
 /// One attempt: what is sent, where to, and within which bounds.

@@ -512,7 +512,8 @@ void events_and_statistics_are_told(const ports &at) {
     CHECK(why && why->reason == ahoy::reason::opened_by_hand && !why->text.empty());
     CHECK(balancer.try_explain()->find(url(at.ok)) != std::string::npos);
 
-    const ahoy::snapshot snapshot = *client.try_snapshot();
+    ahoy::snapshot snapshot = *client.try_snapshot();
+    CHECK(snapshot.try_add_client(client).code() == ahoy::errc::invalid_argument);
     std::size_t series = 0, labels = 0, buckets = 0;
     CHECK(snapshot.try_each([&](ahoy::sample_view sample) {
         series += !sample.name().empty();

@@ -11,7 +11,7 @@ use ahoy::ffi::values::made_text::*;
 
 use super::builder::Client;
 use super::handles::{Balancer, Endpoint, owner};
-use super::outcome::{checked, made};
+use super::outcome::{Failure, checked, made};
 
 owner!(
     /// `ahoy_snapshot`.
@@ -64,6 +64,12 @@ impl Snapshot {
     pub fn sum(&self, name: &str, labels: &[(&str, &str)]) -> f64 {
         let series = self.series().into_iter().filter(|it| it.name == name && it.has(labels));
         series.map(|series| series.count()).sum()
+    }
+
+    /// Adds what another client counts.
+    pub fn add(&self, client: &Client) -> Result<(), Failure> {
+        // SAFETY: both handles live.
+        checked(|err| unsafe { ahoy_snapshot_add_client(self.raw(), client.raw(), err) })
     }
 
     pub fn text(&self, format: i32) -> String {

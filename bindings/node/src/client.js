@@ -212,10 +212,14 @@ class Client extends EventEmitter {
     return parts.length === 0 ? Infinity : parts.reduce((sum, [, count, unit]) => sum + count * UNITS[unit], 0);
   }
 
-  /** Everything that the client counts, as text for Prometheus; docs/statistics.md has the names. */
-  metrics() {
+  /**
+   * Everything that the client counts, as text for Prometheus; docs/statistics.md has the names. The text has what others count
+   * as well: the option `name` tells the series of clients apart.
+   */
+  metrics(...others) {
     const snapshot = take("ahoy_client_snapshot", "ahoy_snapshot_free", this.#live());
     try {
+      for (const other of others) check("ahoy_snapshot_add_client", snapshot.pointer, other.#live());
       return text("ahoy_snapshot_text", snapshot.pointer, 0);
     } finally {
       snapshot.free();

@@ -202,7 +202,8 @@ export class Client extends EventEmitter {
   post(path: string | URL, body?: Body | null, options?: RequestOptions): Promise<Response>;
   put(path: string | URL, body?: Body | null, options?: RequestOptions): Promise<Response>;
   patch(path: string | URL, body?: Body | null, options?: RequestOptions): Promise<Response>;
-  metrics(): string;
+  /** With what other clients count; the option `name` tells the series apart. */
+  metrics(...others: Client[]): string;
   /** The configuration in effect; secrets are masked. */
   settings(): Record<string, any>;
   /** Replaces the configuration, all of it or, with any fault, nothing. */

@@ -587,6 +587,17 @@ test("a function that gives no hosts fails its calls, and the last list stays", 
   await assert.rejects(silent.get("/ok", { signal: AbortSignal.timeout(30) }), { name: "TimeoutError" });
 });
 
+test("one text of the metrics of several clients", async () => {
+  const named = (name) => client([hosts[0]], { options: { name } });
+  const [payments, users, other] = ["payments", "users", "users"].map(named);
+  const metrics = payments.metrics(users);
+  for (const name of ["payments", "users"]) assert.ok(metrics.includes(`ahoy_client_active_calls{client="${name}"} 0`));
+  assert.equal(metrics.split("# TYPE ahoy_client_active_calls ").length, 2);
+  assert.throws(() => users.metrics(other), { code: "AHOY_E_INVALID_ARGUMENT", message: /"users"/ });
+  await other.close();
+  assert.throws(() => payments.metrics(other), { code: "AHOY_E_CLOSED" });
+});
+
 test("events, metrics, settings", async () => {
   const c = client([hosts[1], hosts[0]], { balancer: "round_robin" });
   const events = [];

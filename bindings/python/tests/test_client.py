@@ -841,6 +841,20 @@ class Calls(Served, unittest.TestCase):
         eventually(lambda: any("opened" in event.text for event in events))
         self.assertIn("max_in_flight", ahoy.documented_settings("client"))
 
+    def test_one_text_of_the_metrics_of_several_clients(self):
+        payments, users, other = (
+            self.client(hosts=[self.hosts[0]], options={"name": name}) for name in ("payments", "users", "users")
+        )
+        metrics = payments.metrics(others=[users])
+        for name in ("payments", "users"):
+            self.assertIn(f'ahoy_client_active_calls{{client="{name}"}} 0', metrics)
+        self.assertEqual(metrics.count("# TYPE ahoy_client_active_calls "), 1)
+        with self.assertRaisesRegex(ahoy.InvalidArgumentError, '"users"'):
+            users.metrics(others=[other])
+        other.close()
+        with self.assertRaises(ahoy.ClosedError):
+            payments.metrics(others=[other])
+
     def test_one_text_for_a_client(self):
         with ahoy.Client(config={"hosts": [self.hosts[0]], "timeout": "2s"}) as client:
             self.assertEqual(client.get("/ok").text, "hello")

@@ -486,6 +486,16 @@ class TestClient < Minitest::Test
     assert_nil assert_raises(Ahoy::NoEndpointsError) { made.get("/ok", timeout: 0.2) }.cause
   end
 
+  def test_metrics_of_several_clients
+    payments, users, other = %w[payments users users].map { |name| client([hosts[0]], options: { name: name }) }
+    metrics = payments.metrics(users)
+    %w[payments users].each { |name| assert_includes metrics, %(ahoy_client_active_calls{client="#{name}"} 0) }
+    assert_equal 1, metrics.scan("# TYPE ahoy_client_active_calls ").size
+    assert_includes assert_raises(Ahoy::InvalidArgumentError) { users.metrics(other) }.message, '"users"'
+    other.close
+    assert_raises(Ahoy::ClosedError) { payments.metrics(other) }
+  end
+
   def test_log_metrics_settings
     lines = StringIO.new
     made = client([hosts[1], hosts[0]], balancer: :round_robin, logger: Logger.new(lines))

@@ -12,7 +12,7 @@ use http::{HeaderMap, StatusCode, header};
 
 use super::source::{CarrierPoll, Source, late};
 use super::stream::{BodyChannel, BodyStream};
-use crate::balancer::lease::Lease;
+use crate::balancer::lease::{Lease, OpenStream};
 use crate::client::admission::limit::InFlightPermit;
 use crate::client::call::call::Call;
 use crate::client::call::settle::{AttemptEnd, AttemptRecord, settle};
@@ -66,6 +66,8 @@ pub(crate) struct Body {
 #[derive(Debug)]
 struct StreamedAttempt {
     lease: Option<Lease>,
+    /// What its endpoint is busy with until the end of the body.
+    stream: Option<OpenStream>,
     /// The call's place below the client's limit, which it has until the end of the body.
     permit: Option<InFlightPermit>,
     url: Arc<str>,
@@ -85,6 +87,7 @@ pub(crate) fn begin(
     body_wait: Duration,
 ) -> (AttemptRecord, Body) {
     let counts_from = began + body_wait;
+    let stream = lease.open_stream();
     lease.answered(!late, &head, counts_from, clock::now());
     let url = Arc::clone(lease.endpoint().url());
     let (settled, lease) = match lease.probe_limit() {
@@ -95,7 +98,7 @@ pub(crate) fn begin(
             (AttemptRecord { url, transition: None, elapsed, now }, Some(lease))
         }
     };
-    let attempt = StreamedAttempt { lease, permit: None, url, head, began, counts_from };
+    let attempt = StreamedAttempt { lease, stream, permit: None, url, head, began, counts_from };
     (settled, Body { live, attempt })
 }
 
@@ -103,12 +106,14 @@ impl Body {
     /// Of an answer whose endpoint has learnt of it already.
     pub(crate) fn without_lease(
         live: StreamedBody,
+        stream: Option<OpenStream>,
         url: Arc<str>,
         head: AttemptOutcome,
         began: Instant,
     ) -> Self {
         let (lease, permit, counts_from) = (None, None, began);
-        Self { live, attempt: StreamedAttempt { lease, permit, url, head, began, counts_from } }
+        let attempt = StreamedAttempt { lease, stream, permit, url, head, began, counts_from };
+        Self { live, attempt }
     }
 
     pub(crate) fn holding(self, permit: Option<InFlightPermit>) -> Self {
@@ -160,7 +165,7 @@ impl Body {
 impl StreamedAttempt {
     /// The body has ended: its endpoint learns how, and the call gives its place back.
     fn settle(self, call: &Call<'_>, result: &Result<(), Failure>) {
-        drop(self.permit);
+        drop((self.stream, self.permit));
         let (ended, counter) = match result {
             Ok(()) => (self.head, Counter::StreamsComplete),
             Err(failure) => {

@@ -171,7 +171,8 @@ fn hand_over_failing(
     body: &mut Option<Body>,
 ) -> Result<Box<Response>, Error> {
     let url = Arc::clone(done.lease.endpoint().url());
-    let unleased = Body::without_lease(live, url, done.outcome, done.began);
+    let stream = done.lease.open_stream();
+    let unleased = Body::without_lease(live, stream, url, done.outcome, done.began);
     let judged = state.judge(done);
     let reason = match state.decide(judged) {
         Decision::Stop(reason) => reason,

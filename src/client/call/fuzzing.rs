@@ -1,4 +1,4 @@
-//! Parsers of inbound headers, with what must hold for any input; only in builds for fuzzing.
+//! Parsers of inbound headers, with what must hold for any input; only in builds for fuzzing and in unit tests.
 
 use std::time::Duration;
 

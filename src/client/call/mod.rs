@@ -18,5 +18,5 @@ pub(crate) mod unsent;
 pub(crate) mod watch;
 
 /// Parsers of inbound headers, for fuzz/.
-#[cfg(fuzzing)]
+#[cfg(any(fuzzing, test))]
 pub mod fuzzing;

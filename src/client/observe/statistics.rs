@@ -26,7 +26,7 @@ impl Core {
         if let Some(balancer) = self.route.balancer() {
             families.extend(balancer.metrics());
         }
-        Snapshot { families }
+        Snapshot::of_client(self.config.name.clone(), families)
     }
 
     fn durations(&self, totals: &Totals) -> Vec<Family> {

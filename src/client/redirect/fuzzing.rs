@@ -1,4 +1,4 @@
-//! Where redirects lead, with what must hold for any location; only in builds for fuzzing.
+//! Where redirects lead, with what must hold for any location; only in builds for fuzzing and in unit tests.
 
 use http::HeaderValue;
 

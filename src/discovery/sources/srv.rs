@@ -6,7 +6,7 @@
 //! An answer over UDP is not taken for whole where it is the first or something is missing in it: name servers cut such
 //! answers, and Consul sends a random part of a long one without saying so. The same is then asked over TCP.
 
-#[cfg(fuzzing)]
+#[cfg(any(fuzzing, test))]
 pub mod fuzzing;
 
 use std::collections::{BTreeSet, HashMap, VecDeque};

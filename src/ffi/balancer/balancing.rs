@@ -369,7 +369,8 @@ pub unsafe extern "C" fn ahoy_balancer_set_metrics_endpoints(
 }
 
 /// Limits the attempts in flight at each endpoint; above it, others are picked. Where all are full,
-/// the call has no endpoint. Default: no limit.
+/// the call has no endpoint. One whose answer is streamed is in flight until the end of the body.
+/// Default: no limit.
 ///
 /// @param attempts at least 1
 #[unsafe(no_mangle)]

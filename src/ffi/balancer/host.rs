@@ -27,7 +27,7 @@ pub const AHOY_SCHEME_HTTP: i32 = 1;
 pub const AHOY_SCHEME_HTTPS: i32 = 2;
 
 /// A host's address, for fuzz/: what is taken can be dialled and named to a peer.
-#[cfg(fuzzing)]
+#[cfg(any(fuzzing, test))]
 pub fn fuzz_address(text: &str) {
     let Ok(host) = Host::checked(text, 8080) else { return };
     let address = host.address.clone();

@@ -126,6 +126,21 @@ pub unsafe extern "C" fn ahoy_client_builder_set_base_url(
     })
 }
 
+/// Names the client in its statistics: each of its series has the label `client` with this name, by
+/// which those of several clients of one process are told apart. Default: no such label.
+///
+/// @param name not empty and without control characters, such as "payments"
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_client_builder_set_name(
+    builder: *mut ahoy_client_builder,
+    name: *const c_char,
+    err: *mut *mut ahoy_error,
+) -> ahoy_status {
+    entry::status!(err, |builder: &mut ahoy_client_builder, name: &str| {
+        builder.set("name", "name", name)
+    })
+}
+
 /// Sets the retry rules, in place of those set before, also by name. Default: those of
 /// ahoy_retry_new.
 ///

@@ -1,6 +1,7 @@
 //! `ahoy_snapshot`: what a client counted, at one time.
 
 use std::ffi::c_void;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::sample::ahoy_sample;
 use crate::error::Error;
@@ -12,17 +13,30 @@ use crate::ffi::values::made_text::ahoy_text;
 use crate::ffi::values::status::ahoy_status;
 use crate::ffi::values::user_data::UserData;
 use crate::ffi::values::{entry, guard};
-use crate::statistics::{Snapshot, TextFormat};
+use crate::statistics::{SameName, Snapshot, TextFormat};
 
-/// What a client and its balancer counted, at one time. It does not change.
+/// What a client and its balancer counted, at one time. Others may be added; what is there does not
+/// change.
 ///
 /// Ownership: freed with ahoy_snapshot_free. Thread: any.
 pub struct ahoy_snapshot {
-    snapshot: Snapshot,
+    taken: Mutex<Arc<Snapshot>>,
 }
 
 impl Handle for ahoy_snapshot {
     type Held = Shared;
+}
+
+impl ahoy_snapshot {
+    /// What it has now. A host's function may add to it while it is read.
+    fn taken(&self) -> Arc<Snapshot> {
+        Arc::clone(&self.taken.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn add(&self, other: Snapshot) -> Result<(), SameName> {
+        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::make_mut(&mut taken).add(other)
+    }
 }
 
 /// Takes a snapshot of all that a client counts, and its balancer with it. The counts of a balancer
@@ -39,10 +53,35 @@ pub unsafe extern "C" fn ahoy_client_snapshot(
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
     entry::status!(err, |snapshot: Out<ahoy_snapshot>, client: &ahoy_client| {
-        snapshot.fill(ahoy_snapshot { snapshot: client.native().present().snapshot() });
+        let taken = Mutex::new(Arc::new(client.native().present().snapshot()));
+        snapshot.fill(ahoy_snapshot { taken });
         Ok(())
     })
 }
+
+/// Adds what another client counts at this time, so that one text has both: Prometheus takes each
+/// metric once. Their names tell their series apart (ahoy_client_builder_set_name).
+///
+/// @return AHOY_E_INVALID_ARGUMENT where a client of that name, or another without a name, is there
+///         already; nothing was added
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_snapshot_add_client(
+    snapshot: *const ahoy_snapshot,
+    client: *const ahoy_client,
+    err: *mut *mut ahoy_error,
+) -> ahoy_status {
+    entry::status!(err, |snapshot: &ahoy_snapshot, client: &ahoy_client| {
+        let added = snapshot.add(client.native().present().snapshot());
+        added.map_err(|SameName(name)| {
+            let name =
+                name.map_or_else(|| "no name".to_owned(), |name| format!("the name {name:?}"));
+            let problem = format!("has {name}, as one that the snapshot has; {TOLD_APART}");
+            Error::invalid("client", problem)
+        })
+    })
+}
+
+const TOLD_APART: &str = "ahoy_client_builder_set_name tells their series apart";
 
 /// Gets one series of a snapshot, which is valid inside the function only.
 ///
@@ -64,7 +103,7 @@ pub unsafe extern "C" fn ahoy_snapshot_each(
 ) -> ahoy_status {
     let fn_ = (fn_, UserData::new(user_data, None));
     entry::status!(err, |snapshot: &ahoy_snapshot, fn_: Callback<ahoy_sample_fn>| {
-        for (family, sample) in snapshot.snapshot.series() {
+        for (family, sample) in snapshot.taken().series() {
             let shown = ahoy_sample::new(family, sample);
             call_host!(fn_, &raw const shown);
         }
@@ -96,7 +135,7 @@ pub unsafe extern "C" fn ahoy_snapshot_text(
             AHOY_FORMAT_PROMETHEUS => TextFormat::Prometheus,
             _ => return Err(Error::invalid("format", "is no AHOY_FORMAT_ number")),
         };
-        text.fill(ahoy_text::from(snapshot.snapshot.text(format).as_str()));
+        text.fill(ahoy_text::from(snapshot.taken().text(format).as_str()));
         Ok(())
     })
 }

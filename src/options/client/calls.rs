@@ -1,10 +1,12 @@
 //! What limits a call, and what becomes of its answer.
 
+use std::sync::Arc;
+
 use crate::config::{ClientConfig, Commit};
 use crate::options::form::{COUNT, Form, LIMIT, WAIT};
 use crate::options::setting::Setting;
 use crate::options::statuses::{NONE, STATUSES, print_statuses, statuses};
-use crate::options::value::{OFF, Value};
+use crate::options::value::{OFF, Problem, Value};
 use crate::policy::StatusSet;
 
 const AUTO: &str = "auto";
@@ -13,6 +15,18 @@ const AUTO: &str = "auto";
 const COMMIT: [&str; 2] = ["head", "first_byte"];
 
 pub(super) const SETTINGS: &[Setting<ClientConfig>] = &[
+    Setting::new("name", Form::Text("a name"))
+        .or(&[OFF])
+        .purpose("The name that statistics tell clients of one process apart by: the label client of each of their series")
+        .cost("Nothing.")
+        .setter("set_name")
+        .field(
+            |config| Some(Value::or_off(config.name.as_deref())),
+            |config, value| {
+                config.name = value.unless_off(client_name)?;
+                Ok(())
+            },
+        ),
     Setting::new("timeout", WAIT)
         .purpose("Limit on a whole call, its attempts, waits and connects included")
         .cost("A caller waits for longer for a service that is down.")
@@ -197,3 +211,11 @@ pub(super) const SETTINGS: &[Setting<ClientConfig>] = &[
             },
         ),
 ];
+
+fn client_name(value: Value) -> Result<Arc<str>, Problem> {
+    match value.text()? {
+        name if name.is_empty() => Err("is empty".into()),
+        name if name.contains(char::is_control) => Err("has a control character".into()),
+        name => Ok(name.into()),
+    }
+}

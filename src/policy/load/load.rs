@@ -245,8 +245,23 @@ impl HostLoad {
     #[must_use]
     #[inline]
     pub fn cost_to(&self, probing: ProbeEligibility, now: Tick, model: &LoadModel) -> f32 {
+        self.cost_beside(0, probing, now, model)
+    }
+
+    /// The same while the bodies of `streams` answers are under way. Each weighs as much as a request in flight, but its
+    /// age says nothing: a stream may take as long as it likes.
+    #[must_use]
+    #[inline]
+    pub fn cost_beside(
+        &self,
+        streams: u32,
+        probing: ProbeEligibility,
+        now: Tick,
+        model: &LoadModel,
+    ) -> f32 {
         let flight = self.in_flight();
-        let next = (flight.pending() + 1) as f32;
+        let count = flight.pending() + u64::from(streams);
+        let next = (count + 1) as f32;
         match model {
             LoadModel::LeastRequest => next,
             LoadModel::PeakEwma(config) => {
@@ -254,13 +269,15 @@ impl HostLoad {
                 // What has faded away says as little as what was never there, as in Finagle: times any number of requests
                 // in flight it would stay nothing.
                 match latency.filter(|latency| *latency > 0.0) {
-                    None => untried(flight),
+                    None => untried(count),
                     Some(latency) => latency * next,
                 }
             }
             LoadModel::Ahoy(config) => match self.history(now) {
-                None => untried(flight),
-                Some(old) if flight.pending() == 0 && config.is_due(old, probing) => 0.0,
+                None => untried(count),
+                Some(old) if flight.pending() == 0 && config.is_due(old, probing) => {
+                    STREAM_COST * streams as f32
+                }
                 Some(old) => {
                     let success = f32::from_bits(self.success.load(Relaxed));
                     let felt = self.felt_latencies(old, flight, now);
@@ -442,8 +459,8 @@ fn sample(average: f32, elapsed: f32, ending: LoadOutcome) -> Option<f32> {
 
 /// Finagle adds the number in flight to its penalty. A product keeps the same order, and in 32 bits
 /// the sum would round the number away.
-fn untried(flight: InFlightWord) -> f32 {
-    UNTRIED_COST * flight.pending() as f32
+fn untried(count: u64) -> f32 {
+    UNTRIED_COST * count as f32
 }
 
 /// Never zero, so that it can be divided by.
@@ -455,6 +472,10 @@ const MICROS: f32 = 1e6;
 
 /// What an endpoint without history costs for each request in flight to it. More than an average of 30 s with dozens in flight: Finagle's 2^47 ns, in microseconds.
 pub const UNTRIED_COST: f32 = 1.4e11;
+
+/// What a stream costs at an endpoint that is to be tried anew: with four billions of them it still costs less than any other,
+/// for which a request takes a microsecond at least.
+const STREAM_COST: f32 = 1e-10;
 
 /// What a failure counts as at least when the endpoint does not say how long to stay away; linkerd's.
 const UNHINTED: Duration = Duration::from_secs(5);
@@ -569,6 +590,25 @@ mod tests {
             load.start(at(100));
             assert_eq!(load.pending(), pending);
         }
+    }
+
+    #[test]
+    fn a_stream_weighs_as_much_as_a_request_and_its_age_nothing() {
+        let beside = |load: &HostLoad, streams, now| {
+            load.cost_beside(streams, ProbeEligibility::Due, at(now), &AHOY)
+        };
+        let load = ten_ms(&AHOY, 100);
+        assert_eq!([0, 1, 4].map(|it| beside(&load, it, 100)), [10_000.0, 20_000.0, 50_000.0]);
+        load.start(at(100));
+        assert_eq!([0, 1].map(|it| beside(&load, it, 100)), [20_000.0, 30_000.0]);
+        load.take_back(at(100));
+        let due = [0, 1, u32::MAX].map(|it| beside(&load, it, 5_000));
+        assert!(due.is_sorted_by(|less, more| less < more) && due[2] < 1.0, "{due:?}");
+        let untried = HostLoad::new();
+        assert_eq!([0, 2].map(|it| beside(&untried, it, 0)), [0.0, 2.0 * UNTRIED_COST]);
+        let others = [LoadModel::LeastRequest, PEAK];
+        let costs = others.map(|model| load.cost_beside(3, ProbeEligibility::Due, at(100), &model));
+        assert_eq!(costs, [4.0, 40_000.0]);
     }
 
     #[test]

@@ -12,10 +12,10 @@ mod whole;
 #[cfg(feature = "zstd")]
 mod zstd;
 
-#[cfg(fuzzing)]
+#[cfg(any(fuzzing, test))]
 pub(super) use decoder::Decoder;
 pub(super) use encoding::ASKED;
-#[cfg(fuzzing)]
+#[cfg(any(fuzzing, test))]
 pub(super) use encoding::Encoding;
 pub(super) use stream::{Content, Flow, answer, carried_by};
 pub use stream::{PollInto, StreamedBody};

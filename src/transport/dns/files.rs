@@ -107,7 +107,7 @@ pub(in crate::transport) fn host_names(content: &[u8]) -> HostNames {
 }
 
 /// Reads `resolv.conf`, for fuzz/: whatever it says, some server is asked.
-#[cfg(fuzzing)]
+#[cfg(any(fuzzing, test))]
 pub(in crate::transport) fn resolv_conf(content: &[u8]) {
     assert!(!system::settings(content).servers.is_empty());
 }

@@ -285,7 +285,7 @@ impl Records {
     }
 
     /// Those of a message as it comes over the wire, for fuzz/.
-    #[cfg(fuzzing)]
+    #[cfg(any(fuzzing, test))]
     pub(crate) fn of_message(bytes: &[u8]) -> Option<Self> {
         let message = hickory_resolver::proto::op::Message::from_vec(bytes).ok()?;
         let name = message.queries.first()?.name();

@@ -28,7 +28,7 @@ use self::key_log::KeyLines;
 pub use self::key_log::KeyLogSink;
 use self::validity::Validity;
 use self::verifier::CertVerifier;
-#[cfg(fuzzing)]
+#[cfg(any(fuzzing, test))]
 pub(super) use self::verifier::{common_name, is_common_name};
 use crate::event::{Event, Observer};
 use crate::runtime::clock;

@@ -12,7 +12,7 @@ import threading
 import time
 import warnings
 import weakref
-from typing import TYPE_CHECKING, Any, Callable, Iterator, Mapping, TypeVar, Union
+from typing import TYPE_CHECKING, Any, Callable, Iterable, Iterator, Mapping, TypeVar, Union
 
 from . import _callbacks, errors
 from ._bodies import Drawn, Room
@@ -242,11 +242,16 @@ class BaseClient(NotCopied):
         snapshot = Handle(take(lib.ahoy_client_snapshot, self._pointer), lib.ahoy_snapshot_free)
         return samples(snapshot.pointer or 0)
 
-    def metrics(self, format: str = "openmetrics") -> str:
-        """The same as text for Prometheus: `openmetrics`, or `prometheus` for its older format."""
+    def metrics(self, format: str = "openmetrics", *, others: Iterable[BaseClient] = ()) -> str:
+        """The same as text for Prometheus: `openmetrics`, or `prometheus` for its older format.
+
+        With `others` the text has what these clients count as well; the option `name` tells the series apart.
+        """
         snapshot = Handle(take(lib.ahoy_client_snapshot, self._pointer), lib.ahoy_snapshot_free)
         if format not in _FORMATS:
             raise ValueError(f"a format is openmetrics or prometheus, and not {format!r}")
+        for other in others:
+            check(lib.ahoy_snapshot_add_client, snapshot.pointer, other._pointer)
         return text(take(lib.ahoy_snapshot_text, snapshot.pointer, _FORMATS[format]))
 
     @contextlib.contextmanager

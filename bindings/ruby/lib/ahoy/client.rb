@@ -106,9 +106,11 @@ module Ahoy
       use { |handle| Native.check(:ahoy_client_reconfigure, handle, text) }
     end
 
-    # Everything that the client counts, as text for Prometheus; docs/statistics.md has the names.
-    def metrics
+    # Everything that the client counts, as text for Prometheus; docs/statistics.md has the names. The text has what `others`
+    # count as well: the option `name` tells the series of clients apart.
+    def metrics(*others)
       snapshot = use { |handle| Native.take(:ahoy_client_snapshot, :ahoy_snapshot_free, handle) }
+      others.each { |other| other.add_to(snapshot) }
       Native.text(:ahoy_snapshot_text, snapshot, Native::AHOY_FORMAT_OPENMETRICS)
     end
 
@@ -124,6 +126,12 @@ module Ahoy
 
     def closed?
       @live.empty?
+    end
+
+    protected
+
+    def add_to(snapshot)
+      use { |handle| Native.check(:ahoy_snapshot_add_client, snapshot, handle) }
     end
 
     private

@@ -302,6 +302,7 @@ module Ahoy
     lazily :ahoy_client_builder_new, [], :pointer
     lazily :ahoy_client_builder_set_balancer, [:pointer, :pointer, :pointer], :int32, blocking: true
     lazily :ahoy_client_builder_set_base_url, [:pointer, :string, :pointer], :int32
+    lazily :ahoy_client_builder_set_name, [:pointer, :string, :pointer], :int32
     lazily :ahoy_client_builder_set_retry, [:pointer, :pointer, :pointer], :int32, blocking: true
     lazily :ahoy_client_builder_add_header, [:pointer, :string, :string, :pointer], :int32
     lazily :ahoy_client_builder_forward_header, [:pointer, :string, :pointer], :int32
@@ -499,6 +500,7 @@ module Ahoy
     lazily :ahoy_sample_bucket_bound_at, [:pointer, :size_t], :double
     lazily :ahoy_sample_bucket_value_at, [:pointer, :size_t], :uint64
     lazily :ahoy_client_snapshot, [:pointer, :pointer, :pointer], :int32, blocking: true
+    lazily :ahoy_snapshot_add_client, [:pointer, :pointer, :pointer], :int32, blocking: true
     lazily :ahoy_snapshot_each, [:pointer, :pointer, :pointer, :pointer], :int32
     lazily :ahoy_snapshot_text, [:pointer, :int32, :pointer, :pointer], :int32
     lazily :ahoy_snapshot_free, [:pointer], :void

@@ -1,4 +1,4 @@
-//! The documents of an API server and a kubeconfig file, for fuzz/; only in builds for fuzzing.
+//! The documents of an API server and a kubeconfig file, for fuzz/; only in builds for fuzzing and in unit tests.
 
 use std::path::Path;
 

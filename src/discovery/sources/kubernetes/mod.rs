@@ -1,7 +1,7 @@
 //! The EndpointSlices of a Kubernetes service, listed and watched at the API server.
 
 mod access;
-#[cfg(fuzzing)]
+#[cfg(any(fuzzing, test))]
 pub mod fuzzing;
 mod kubeconfig;
 mod kubernetes;

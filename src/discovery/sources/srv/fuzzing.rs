@@ -1,4 +1,4 @@
-//! Answers about a service's servers, with what must hold for any; only in builds for fuzzing.
+//! Answers about a service's servers, with what must hold for any; only in builds for fuzzing and in unit tests.
 
 use std::collections::BTreeSet;
 

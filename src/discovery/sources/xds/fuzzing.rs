@@ -1,4 +1,4 @@
-//! What a control plane sends, with what must hold for any of it; only in builds for fuzzing.
+//! What a control plane sends, with what must hold for any of it; only in builds for fuzzing and in unit tests.
 
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderValue};

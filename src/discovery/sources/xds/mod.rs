@@ -2,7 +2,7 @@
 
 #[cfg(feature = "xds")]
 mod assignment;
-#[cfg(all(fuzzing, feature = "xds"))]
+#[cfg(all(any(fuzzing, test), feature = "xds"))]
 pub mod fuzzing;
 #[cfg(feature = "xds")]
 mod stream;

@@ -1,4 +1,4 @@
-//! Sessions with ZooKeeper and its messages, with what must hold for any; only in builds for fuzzing.
+//! Sessions with ZooKeeper and its messages, with what must hold for any; only in builds for fuzzing and in unit tests.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 

@@ -1,6 +1,6 @@
 //! The children of a ZooKeeper node: what services register as ephemeral nodes, as Curator, Finagle and Spring Cloud do.
 
-#[cfg(fuzzing)]
+#[cfg(any(fuzzing, test))]
 pub mod fuzzing;
 mod members;
 mod zookeeper;
