@@ -4017,7 +4017,7 @@ class sample_view {
     const ahoy_sample *view_;
 };
 
-/** What a client and its balancer counted, at one time. It does not change. Any thread. */
+/** What a client and its balancer counted, at one time. Others may be added; what is there does not change. Any thread. */
 class snapshot : public detail::handle<ahoy_snapshot, &ahoy_snapshot_free> {
   public:
     explicit snapshot(ahoy_snapshot *owned) noexcept : handle(owned) {}
@@ -4059,17 +4059,22 @@ class snapshot : public detail::handle<ahoy_snapshot, &ahoy_snapshot_free> {
                               const_cast<void *>(static_cast<const void *>(&function)));
     }
 
-    // generated: ahoy_snapshot
 #if AHOY_HPP_EXCEPTIONS
     /**
-     * Adds what another client counts at this time, so that one text has both: Prometheus takes each
-     * metric once. Their names tell their series apart (client_builder::set_name).
+     * Adds what another client counts at this time, so that one text has both: Prometheus takes each metric once. Their
+     * names tell their series apart (client_builder::set_name).
      *
-     * @exception exception errc::invalid_argument where a client of that name, or another without a
-     *        name, is there already; nothing was added
+     * @exception exception errc::invalid_argument where a client of that name, or another without a name, is there already;
+     *        nothing was added
      */
-    snapshot &add_client(const client &client) { detail::value(try_add_client(client)); return *this; }
+    snapshot &add_client(const client &client);
+#endif
 
+    /** As add_client, without exceptions. */
+    result<void> try_add_client(const client &client);
+
+    // generated: ahoy_snapshot
+#if AHOY_HPP_EXCEPTIONS
     /**
      * A snapshot as text, to be served to Prometheus.
      *
@@ -4077,11 +4082,6 @@ class snapshot : public detail::handle<ahoy_snapshot, &ahoy_snapshot_free> {
      */
     std::string text(text_format format) const { return detail::value(try_text(format)); }
 #endif
-
-    /** As add_client, without exceptions. */
-    result<void> try_add_client(const client &client) {
-        return detail::invoke(&ahoy_snapshot_add_client, this->get(), client.get());
-    }
 
     /** As text, without exceptions. */
     result<std::string> try_text(text_format format) const {
@@ -4437,6 +4437,17 @@ class client : public detail::handle<ahoy_client, &ahoy_client_free> {
     }
     // end of generated
 };
+
+#if AHOY_HPP_EXCEPTIONS
+inline snapshot &snapshot::add_client(const client &client) {
+    detail::value(try_add_client(client));
+    return *this;
+}
+#endif
+
+inline result<void> snapshot::try_add_client(const client &client) {
+    return detail::invoke(&ahoy_snapshot_add_client, get(), client.get());
+}
 
 namespace detail {
 

@@ -78,7 +78,7 @@ ahoy_event_number ahoy_event_time_ms
 ahoy_sample_label_count ahoy_sample_label_name_at ahoy_sample_label_value_at
 ahoy_sample_bucket_count ahoy_sample_bucket_bound_at ahoy_sample_bucket_value_at
 ahoy_completion_status ahoy_text_bytes
-ahoy_client_start
+ahoy_client_start ahoy_snapshot_add_client
 """.split())
 # Words of C++ that cannot be names.
 KEYWORDS = {"delete": "del", "new": "make", "default": "default_", "try": "try_one", "register": "register_"}
