@@ -98,7 +98,7 @@ def expressions(dashboard):
         panels = json.load(file)["panels"]
     for panel in panels:
         for target in panel.get("targets", []):
-            text = target["expr"].replace("$__rate_interval", "5s").replace("$job", ".*")
+            text = target["expr"].replace("$__rate_interval", "5s").replace("$job", ".*").replace("$client", ".*")
             yield panel["title"], target["expr"], text
 
 
