@@ -922,7 +922,7 @@ typedef struct ahoy_completion ahoy_completion;
 
 /**
  * One endpoint of a balancer. It shows the live circuit, also after the endpoint has left the
- * list.
+ * list. One that comes back, or gets another priority or zone, is the same endpoint.
  *
  * Ownership: freed with ahoy_endpoint_free. Thread: any. In a forked child its circuit is not
  * accessible: the state is -1, and opening and closing are AHOY_E_FORKED.

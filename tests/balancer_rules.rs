@@ -696,6 +696,28 @@ fn connections_outlive_a_change_of_weight() {
 }
 
 #[test]
+fn a_handle_goes_with_its_endpoint_to_another_priority_and_back_into_the_list() {
+    let fleet = Fleet::of(2);
+    let balancer = Balancer::round_robin(&fleet.provider());
+    let client = single(&balancer);
+    client.get("/").unwrap();
+    let handle = balancer.endpoint(fleet.0[0].port());
+    handle.drain();
+    for index in 0..2 {
+        balancer.join(&fleet.host(index).priority(1)).unwrap();
+    }
+    assert_eq!(fleet.counts_of(8, &client), [0, 8], "it is still drained");
+    assert!(handle.reason().1.contains("drained"), "{:?}", handle.reason());
+    handle.resume();
+    assert_eq!(fleet.counts_of(8, &client), [4, 4]);
+    balancer.leave(&fleet.host(0)).unwrap();
+    assert!(handle.reason().1.contains("no longer"), "{:?}", handle.reason());
+    balancer.join(&fleet.host(0).priority(1)).unwrap();
+    handle.open().unwrap();
+    assert_eq!(fleet.counts_of(8, &client), [0, 8]);
+}
+
+#[test]
 fn a_subset_is_filled_up_when_somebody_leaves() {
     let fleet = Fleet::of(5);
     let balancer = Balancer::round_robin(&fleet.provider()).ruled(|it| it.set_subset(2));

@@ -18,12 +18,12 @@ builds="g++/c++17 clang++/c++17 clang++/c++20"
 flags=-O0
 under=()
 if [ "${AHOY_VALGRIND:-0}" = 1 ]; then
-    builds=g++/c++20 flags="-O0 -g"
+    builds=g++/c++20 flags="-O0 -g1"
     named
     under=(env "LD_LIBRARY_PATH=$work/named" valgrind --quiet --num-callers=40 --error-exitcode=9 --leak-check=full --show-leak-kinds=definite
         --errors-for-leak-kinds=definite "--suppressions=$root/tests/endpoints/valgrind.supp")
 elif [ "${AHOY_ASAN:-0}" = 1 ]; then
-    builds=g++/c++20 flags="-O0 -g -fsanitize=address"
+    builds=g++/c++20 flags="-O0 -g1 -fsanitize=address"
 fi
 
 # On a busy machine an attempt may be late, and another beside it.

@@ -156,6 +156,13 @@ impl Roster {
         self.localities.iter().flat_map(|locality| locality.slots.members())
     }
 
+    /// The member that stands for the endpoint of one that departed: it came back, or has another priority or zone by now.
+    #[must_use]
+    pub fn successor_of(&self, departed: &Member) -> Option<&Arc<Member>> {
+        let endpoint = departed.endpoint();
+        self.members().find(|member| member.is(&endpoint.identity()))
+    }
+
     /// How many members there are.
     #[must_use]
     pub fn len(&self) -> usize {

@@ -380,6 +380,12 @@ impl Member {
         }
     }
 
+    /// Whether it has left the list.
+    #[must_use]
+    pub fn has_departed(&self) -> bool {
+        self.has(OutReason::Departed)
+    }
+
     pub(crate) fn has(&self, reason: OutReason) -> bool {
         self.out.load(Ordering::Relaxed) & reason as u8 != 0
     }

@@ -14,13 +14,13 @@ use crate::policy::CircuitState;
 use crate::runtime::clock;
 
 /// One endpoint of a balancer. It shows the live circuit, also after the endpoint has left the
-/// list.
+/// list. One that comes back, or gets another priority or zone, is the same endpoint.
 ///
 /// Ownership: freed with ahoy_endpoint_free. Thread: any. In a forked child its circuit is not
 /// accessible: the state is -1, and opening and closing are AHOY_E_FORKED.
 pub struct ahoy_endpoint {
     pub(super) native: Native,
-    pub(super) member: Arc<Member>,
+    member: Arc<Member>,
     /// Knows where the endpoint stands among the others.
     pub(super) balancer: Weak<Balancer>,
     address: CString,
@@ -46,9 +46,19 @@ impl ahoy_endpoint {
     /// How it stands in its balancer, or by itself where that is gone.
     pub(super) fn status(&self) -> Status {
         match self.balancer.upgrade() {
-            Some(balancer) => balancer.status_of(&self.member),
+            Some(balancer) => balancer.status_of(&self.member()),
             None => self.member.own_status(clock::now()),
         }
+    }
+
+    /// Itself, or where it has left the list, the one that is listed in its place by now.
+    fn member(&self) -> Arc<Member> {
+        let listed = || {
+            let roster = self.balancer.upgrade()?.roster();
+            roster.successor_of(&self.member).map(Arc::clone)
+        };
+        let successor = if self.member.has_departed() { listed() } else { None };
+        successor.unwrap_or_else(|| Arc::clone(&self.member))
     }
 }
 
@@ -68,7 +78,7 @@ pub unsafe extern "C" fn ahoy_endpoint_address(endpoint: *const ahoy_endpoint) -
 /// The TCP port; 0 for NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_endpoint_port(endpoint: *const ahoy_endpoint) -> u16 {
-    argument::lent!(endpoint).map_or(0, |endpoint| endpoint.member.endpoint().port())
+    argument::lent!(endpoint).map_or(0, |endpoint| endpoint.member().endpoint().port())
 }
 
 /// "scheme://address:port". Valid until the endpoint is freed; NULL for NULL.
@@ -82,7 +92,7 @@ pub unsafe extern "C" fn ahoy_endpoint_url(endpoint: *const ahoy_endpoint) -> *c
 pub unsafe extern "C" fn ahoy_endpoint_state(endpoint: *const ahoy_endpoint) -> i32 {
     guard::value!(-1, |endpoint: Option<&ahoy_endpoint>| {
         let native = endpoint.filter(|endpoint| endpoint.native.check("endpoint").is_ok());
-        native.map_or(-1, |endpoint| match endpoint.member.state() {
+        native.map_or(-1, |endpoint| match endpoint.member().state() {
             CircuitState::Closed => AHOY_CIRCUIT_CLOSED,
             CircuitState::Open => AHOY_CIRCUIT_OPEN,
             CircuitState::HalfOpen => AHOY_CIRCUIT_HALF_OPEN,
@@ -95,7 +105,7 @@ pub unsafe extern "C" fn ahoy_endpoint_state(endpoint: *const ahoy_endpoint) -> 
 pub unsafe extern "C" fn ahoy_endpoint_available(endpoint: *const ahoy_endpoint) -> bool {
     guard::value!(false, |endpoint: Option<&ahoy_endpoint>| {
         let native = endpoint.filter(|endpoint| endpoint.native.check("endpoint").is_ok());
-        native.is_some_and(|endpoint| endpoint.member.admits(clock::now()))
+        native.is_some_and(|endpoint| endpoint.member().admits(clock::now()))
     })
 }
 
@@ -109,7 +119,7 @@ pub unsafe extern "C" fn ahoy_endpoint_open_circuit(
 ) -> ahoy_status {
     entry::status!(err, |endpoint: &ahoy_endpoint| {
         endpoint.native.check("endpoint")?;
-        endpoint.member.force_open().map_err(|_| already("open"))
+        endpoint.member().force_open().map_err(|_| already("open"))
     })
 }
 
@@ -123,7 +133,7 @@ pub unsafe extern "C" fn ahoy_endpoint_close_circuit(
 ) -> ahoy_status {
     entry::status!(err, |endpoint: &ahoy_endpoint| {
         endpoint.native.check("endpoint")?;
-        endpoint.member.force_close(clock::now()).map_err(|_| already("closed"))
+        endpoint.member().force_close(clock::now()).map_err(|_| already("closed"))
     })
 }
 
@@ -138,7 +148,7 @@ pub unsafe extern "C" fn ahoy_endpoint_disable_circuit(
 ) -> ahoy_status {
     entry::status!(err, |endpoint: &ahoy_endpoint| {
         endpoint.native.check("endpoint")?;
-        endpoint.member.disable().map_err(|_| already("disabled"))
+        endpoint.member().disable().map_err(|_| already("disabled"))
     })
 }
 
@@ -152,7 +162,7 @@ pub unsafe extern "C" fn ahoy_endpoint_drain(
 ) -> ahoy_status {
     entry::status!(err, |endpoint: &ahoy_endpoint| {
         endpoint.native.check("endpoint")?;
-        endpoint.member.drain();
+        endpoint.member().drain();
         Ok(())
     })
 }
@@ -165,7 +175,7 @@ pub unsafe extern "C" fn ahoy_endpoint_resume(
 ) -> ahoy_status {
     entry::status!(err, |endpoint: &ahoy_endpoint| {
         endpoint.native.check("endpoint")?;
-        endpoint.member.resume();
+        endpoint.member().resume();
         Ok(())
     })
 }
