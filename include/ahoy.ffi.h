@@ -263,7 +263,7 @@ ahoy_balancer *ahoy_balancer_ring_hash_new(const ahoy_provider *provider);
 ahoy_balancer *ahoy_balancer_maglev_new(const ahoy_provider *provider);
 ahoy_balancer *ahoy_balancer_rendezvous_new(const ahoy_provider *provider);
 ahoy_status ahoy_balancer_set_ring_size(const ahoy_balancer *balancer, uint32_t min, uint32_t max, ahoy_error **err);
-ahoy_status ahoy_balancer_set_table_size(const ahoy_balancer *balancer, uint32_t slots, ahoy_error **err);
+ahoy_status ahoy_balancer_set_table_size(const ahoy_balancer *balancer, uint32_t size, ahoy_error **err);
 ahoy_status ahoy_balancer_set_bounded_load(const ahoy_balancer *balancer, double factor, ahoy_error **err);
 ahoy_status ahoy_balancer_set_hash_header(const ahoy_balancer *balancer, const char *name, ahoy_error **err);
 ahoy_status ahoy_balancer_set_hash_cookie(const ahoy_balancer *balancer, const char *name, ahoy_error **err);

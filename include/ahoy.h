@@ -1891,11 +1891,11 @@ ahoy_status ahoy_balancer_set_ring_size(const ahoy_balancer *balancer,
  * Sets how many slots the table of a maglev balancer has. Default 65,537, which spreads up to 650
  * endpoints within 1 %.
  *
- * @param slots a prime number up to 5000011
+ * @param size a prime number up to 5000011
  */
 AHOY_API
 ahoy_status ahoy_balancer_set_table_size(const ahoy_balancer *balancer,
-                                         uint32_t slots,
+                                         uint32_t size,
                                          ahoy_error **err);
 
 /**
@@ -2680,7 +2680,8 @@ ahoy_status ahoy_client_builder_set_base_url(ahoy_client_builder *builder,
  * Names the client in its statistics: each of its series has the label `client` with this name, by
  * which those of several clients of one process are told apart. Default: no such label.
  *
- * @param name not empty and without control characters, such as "payments"
+ * @param name such as "payments"; not empty, without blanks around it or control characters, and
+ *        not "off"
  */
 AHOY_API
 ahoy_status ahoy_client_builder_set_name(ahoy_client_builder *builder,

@@ -116,6 +116,13 @@
 #define AHOY_HPP_LIFETIMEBOUND
 #endif
 
+// On functions with a static, of which shared objects built with -fvisibility=hidden would have one each.
+#if defined(__GNUC__) && !defined(_WIN32)
+#define AHOY_HPP_SHARED __attribute__((visibility("default")))
+#else
+#define AHOY_HPP_SHARED
+#endif
+
 namespace ahoy {
 
 // Programs with and without exceptions differ in the bodies of functions, so their names must differ as well.
@@ -126,7 +133,7 @@ inline namespace plain {
 #endif
 
 /** No limit. */
-inline constexpr std::chrono::milliseconds forever = std::chrono::milliseconds::max();
+inline constexpr std::chrono::milliseconds forever = (std::chrono::milliseconds::max)(); // which windows.h has a macro of
 static_assert(AHOY_FOREVER == UINT64_MAX, "detail::to_c turns forever into this");
 
 /** A body whose length is not known before its end; it is sent in chunks. */
@@ -576,7 +583,7 @@ inline const char *status_name(errc status) noexcept { return ahoy_status_name(s
  * errc::unsupported; resource_deadlock_would_occur for errc::would_deadlock. The others equal none: errc::connect is a refused
  * connection as well as an unreachable host.
  */
-inline const std::error_category &category() noexcept {
+AHOY_HPP_SHARED inline const std::error_category &category() noexcept {
     struct ahoy_category final : std::error_category {
         const char *name() const noexcept override { return "ahoy"; }
         std::string message(int status) const override { return ahoy_status_name(status); }
@@ -627,11 +634,21 @@ class text_ref {
     bool usable_ = true;
 };
 
-/** Bytes on their way to C: a literal, or anything contiguous whose elements are one byte long. Borrows them. */
+/**
+ * Bytes on their way to C: a literal, or anything contiguous whose elements are one byte long. Borrows them. A literal or an
+ * array of char ends at its NUL, if it has one; std::string_view(array, size) has all of it.
+ */
 class bytes {
   public:
     constexpr bytes() noexcept = default;
-    bytes(const char *text) noexcept : bytes(text, text ? std::strlen(text) : 0) {}
+    bytes(std::nullptr_t) noexcept {}
+    template <class Text, class = std::enable_if_t<std::is_same_v<Text, const char *> || std::is_same_v<Text, char *>>>
+    bytes(const Text &text) noexcept : bytes(text, text ? std::strlen(text) : 0) {}
+    template <std::size_t Size>
+    bytes(const char (&text)[Size]) noexcept : bytes(text, length(text, Size)) {}
+    template <class Byte, std::size_t Size,
+              class = std::enable_if_t<sizeof(Byte) == 1 && !std::is_same_v<std::remove_cv_t<Byte>, char>>>
+    bytes(const Byte (&data)[Size]) noexcept : bytes(data, Size) {}
     bytes(const void *data, std::size_t size) noexcept : data_(static_cast<const std::uint8_t *>(data)), size_(size) {}
     template <class Container, class Element = std::remove_pointer_t<decltype(std::declval<const Container &>().data())>,
               class = std::enable_if_t<sizeof(Element) == 1>>
@@ -641,6 +658,11 @@ class bytes {
     std::size_t size() const noexcept { return size_; }
 
   private:
+    static std::size_t length(const char *text, std::size_t most) noexcept {
+        const void *const end = std::memchr(text, 0, most);
+        return end ? static_cast<std::size_t>(static_cast<const char *>(end) - text) : most;
+    }
+
     const std::uint8_t *data_ = nullptr;
     std::size_t size_ = 0;
 };
@@ -702,12 +724,20 @@ class indexed {
         using iterator_category = std::input_iterator_tag;
         using value_type = Item;
         using difference_type = std::ptrdiff_t;
-        using pointer = const Item *;
+        class pointer {
+          public:
+            explicit pointer(Item item) noexcept : item_(std::move(item)) {}
+            const Item *operator->() const noexcept { return &item_; }
+
+          private:
+            Item item_;
+        };
         using reference = Item;
 
         iterator() noexcept = default; // as std::ranges::range asks for
         iterator(Source source, std::size_t index) noexcept : source_(source), index_(index) {}
         Item operator*() const noexcept { return At(source_, index_); }
+        pointer operator->() const noexcept { return pointer(At(source_, index_)); }
         iterator &operator++() noexcept {
             ++index_;
             return *this;
@@ -870,7 +900,7 @@ class error_view {
     using attempt_range = detail::indexed<const ahoy_error *, attempt_view, &detail::error_attempt>;
 
     explicit error_view(const ahoy_error *error) noexcept
-        : view_(error), code_(static_cast<errc>(ahoy_error_status(error))) {}
+        : view_(error), code_(error ? static_cast<errc>(ahoy_error_status(error)) : errc::ok) {}
 
     /** The error of C; nullptr where the failure was found in C++. */
     const ahoy_error *get() const noexcept { return view_; }
@@ -1070,7 +1100,7 @@ inline result<void> try_callbacks_stop(std::chrono::milliseconds timeout);
 
 namespace detail {
 
-inline std::atomic<void (*)(const char *)> &exception_handler() noexcept {
+AHOY_HPP_SHARED inline std::atomic<void (*)(const char *)> &exception_handler() noexcept {
     static std::atomic<void (*)(const char *)> handler{nullptr};
     return handler;
 }
@@ -2387,7 +2417,7 @@ class queue : public detail::handle<ahoy_queue, &ahoy_queue_free> {
     static result<queue> try_make() { return detail::make<queue>(&ahoy_queue_new); }
 
 #if AHOY_HPP_EXCEPTIONS
-    /** Takes up to most completions at once, which is cheaper than one by one; waits for the first. */
+    /** Takes up to most completions at once, and up to 1024, which is cheaper than one by one; waits for the first. */
     std::vector<completion> next_batch(std::chrono::milliseconds timeout, std::size_t most) const {
         return detail::value(try_next_batch(timeout, most));
     }
@@ -2395,11 +2425,12 @@ class queue : public detail::handle<ahoy_queue, &ahoy_queue_free> {
 
     /** As next_batch, without exceptions. */
     result<std::vector<completion>> try_next_batch(std::chrono::milliseconds timeout, std::size_t most) const {
-        std::vector<ahoy_completion *> taken(most);
+        // Room for all that one may ask for would be more than there is memory.
+        std::vector<ahoy_completion *> taken(most < 1024 ? most : 1024);
         std::vector<completion> completions;
-        completions.reserve(most);
         std::size_t count = 0;
-        auto outcome = detail::invoke(&ahoy_queue_next_batch, get(), timeout, taken.data(), most, &count);
+        auto outcome = detail::invoke(&ahoy_queue_next_batch, get(), timeout, taken.data(), taken.size(), &count);
+        completions.reserve(count);
         if (!outcome) return std::move(outcome).error();
         for (std::size_t i = 0; i < count; ++i) completions.emplace_back(taken[i]);
         return completions;
@@ -2769,10 +2800,10 @@ class balancer : public detail::handle<ahoy_balancer, &ahoy_balancer_free> {
      * Sets how many slots the table of a maglev balancer has. Default 65,537, which spreads up to 650
      * endpoints within 1 %.
      *
-     * @param slots a prime number up to 5000011
+     * @param size a prime number up to 5000011
      */
-    balancer &set_table_size(std::uint32_t slots) {
-        detail::value(try_set_table_size(slots));
+    balancer &set_table_size(std::uint32_t size) {
+        detail::value(try_set_table_size(size));
         return *this;
     }
 
@@ -3209,8 +3240,8 @@ class balancer : public detail::handle<ahoy_balancer, &ahoy_balancer_free> {
     }
 
     /** As set_table_size, without exceptions. */
-    result<void> try_set_table_size(std::uint32_t slots) {
-        return detail::invoke(&ahoy_balancer_set_table_size, this->get(), slots);
+    result<void> try_set_table_size(std::uint32_t size) {
+        return detail::invoke(&ahoy_balancer_set_table_size, this->get(), size);
     }
 
     /** As set_bounded_load, without exceptions. */
@@ -4051,12 +4082,14 @@ class snapshot : public detail::handle<ahoy_snapshot, &ahoy_snapshot_free> {
     /** As each, without exceptions. */
     template <class F>
     result<void> try_each(F &&function) const {
-        using Held = std::remove_reference_t<F>;
+        struct state {
+            F &function;
+        } held{function};
         return detail::invoke(&ahoy_snapshot_each, get(),
                               ahoy_sample_fn([](void *user_data, const ahoy_sample *sample) {
-                                  detail::guard("sample", [&] { (*static_cast<Held *>(user_data))(sample_view(sample)); });
+                                  detail::guard("sample", [&] { static_cast<state *>(user_data)->function(sample_view(sample)); });
                               }),
-                              const_cast<void *>(static_cast<const void *>(&function)));
+                              static_cast<void *>(&held));
     }
 
 #if AHOY_HPP_EXCEPTIONS
@@ -4780,7 +4813,8 @@ class client_builder : public detail::handle<ahoy_client_builder, &ahoy_client_b
      * Names the client in its statistics: each of its series has the label `client` with this name, by
      * which those of several clients of one process are told apart. Default: no such label.
      *
-     * @param name not empty and without control characters, such as "payments"
+     * @param name such as "payments"; not empty, without blanks around it or control characters, and
+     *        not "off"
      */
     client_builder &set_name(const text_ref &name) { detail::value(try_set_name(name)); return *this; }
 
@@ -6406,8 +6440,14 @@ inline throwing_call_awaiter operator co_await(call &&started) noexcept { return
 } // namespace ahoy
 
 #undef AHOY_HPP_LIFETIMEBOUND
+#undef AHOY_HPP_SHARED
 
 template <>
 struct std::is_error_code_enum<ahoy::errc> : std::true_type {};
+
+#if defined(__cpp_lib_ranges)
+template <class Source, class Item, Item (*At)(Source, std::size_t)>
+inline constexpr bool std::ranges::enable_borrowed_range<ahoy::detail::indexed<Source, Item, At>> = true;
+#endif
 
 #endif

@@ -168,11 +168,12 @@ impl BodyReader {
         wait
     }
 
-    /// The same of an attempt that has ended; the next one begins with none.
+    /// The same of an attempt that has ended, or of which the head has come: what is waited from here on counts anew.
     pub fn take_wait(&self, now: Instant) -> BodyWait {
         let wait = self.wait(now);
         let mut state = self.source.lock();
-        (state.wait, state.waits_since) = (BodyWait::default(), None);
+        state.wait = BodyWait::default();
+        state.waits_since = state.waits_since.map(|_| now);
         wait
     }
 
@@ -184,7 +185,7 @@ impl BodyReader {
         let source = &self.source;
         let mut state = source.lock();
         state.turn += 1;
-        state.waiting = None;
+        (state.waiting, state.waits_since, state.wait) = (None, None, BodyWait::default());
         let (turn, touched, fault) = (state.turn, state.touched, state.fault);
         drop(state);
         // What failed once may say next that it has ended, and half a body would pass for a whole one.

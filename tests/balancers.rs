@@ -389,8 +389,8 @@ fn values_out_of_range_are_refused_by_name() {
     refused(ring.set_ring_size(0, 5), "min");
     refused(ring.set_ring_size(6, 5), "max");
     refused(ring.set_ring_size(1, 8_388_609), "max");
-    for slots in [0, 1, 8, 5_000_013] {
-        refused(maglev.set_table_size(slots), "slots");
+    for size in [0, 1, 8, 5_000_013] {
+        refused(maglev.set_table_size(size), "size");
     }
     for factor in [0.99, -1.0, f64::NAN, f64::INFINITY] {
         refused(maglev.set_bounded_load(factor), "factor");

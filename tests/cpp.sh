@@ -32,7 +32,7 @@ without_refused() { grep -v 'connect refused\|answered first' | sort; }
 # The header alone, in each mode, as header.cpp fills its templates in.
 header() {
     local build=$1 mode name
-    for mode in "" -fno-rtti "-fno-exceptions -fno-rtti"; do
+    for mode in "" -fno-rtti "-fno-exceptions -fno-rtti" -DAFTER_OTHERS; do
         name="header $build $mode"
         # shellcheck disable=SC2086 # lists of words
         if "${build%/*}" "-std=${build#*/}" $mode $warnings -fsyntax-only $(pkg-config --cflags ahoy) \

@@ -102,12 +102,26 @@ fn hands_and_checks_and_the_list_are_told_to_the_balancers_function() {
 }
 
 #[test]
+fn an_endpoint_that_gets_another_priority_neither_joins_nor_leaves() {
+    let (heard, server) = (Heard::default(), Server::ok());
+    let balancer = round_robin(&[server.port()]);
+    balancer.on_event(heard.hear()).unwrap();
+    single(&balancer).get("/").unwrap();
+    let told = heard.of(AHOY_EVENT_LIST_CHANGED).len();
+    balancer.join(&Host::new("127.0.0.1", server.port()).priority(1)).unwrap();
+    single(&balancer).get("/").unwrap();
+    assert_eq!(heard.of(AHOY_EVENT_LIST_CHANGED).len(), told);
+}
+
+#[test]
 fn a_circuit_that_is_disabled_while_it_is_open_or_drained_is_told_as_closed() {
     let (heard, server) = (Heard::default(), Server::ok());
     let balancer = round_robin(&[server.port()]);
     balancer.on_event(heard.hear()).unwrap();
     single(&balancer).get("/").unwrap();
     let endpoint = balancer.endpoint(server.port());
+    endpoint.disable_circuit().unwrap();
+    endpoint.close().unwrap();
     endpoint.disable_circuit().unwrap();
     assert!(heard.of(AHOY_EVENT_CIRCUIT_CLOSED).is_empty(), "it was closed");
     endpoint.open().unwrap();

@@ -88,6 +88,31 @@ fn one_that_fails_among_five_is_out_after_a_sweep_and_comes_back() {
 }
 
 #[test]
+fn an_ejected_one_serves_where_no_other_is_left() {
+    for leave in [true, false] {
+        let mut servers = vec![Server::status(500)];
+        servers.extend((0..3).map(|_| Server::ok()));
+        let balancer = round_robin(&ports(&servers)).with(&patient());
+        let balancer = balancer.ejection(100, 60_000, 0.5, 1).ejection_by_failures(0.85, 3, 5);
+        let client = single(&balancer);
+        eventually("it is ejected", SOON, || {
+            (0..20).for_each(|_| drop(client.get("/").unwrap()));
+            out(&balancer) == 1
+        });
+        servers[0].become_(|_| Reply::status(200));
+        for other in &servers[1..] {
+            match leave {
+                true => balancer.leave(&Host::new("127.0.0.1", other.port())).unwrap(),
+                false => balancer.endpoint(other.port()).drain(),
+            }
+        }
+        assert_eq!(client.get("/").unwrap().status, 200);
+        let reason = balancer.endpoint(servers[0].port()).reason().1;
+        assert!(reason.starts_with("available"), "{reason}");
+    }
+}
+
+#[test]
 fn one_far_below_the_mean_is_out_though_it_mostly_works() {
     let mut servers: Vec<_> = (0..5).map(|_| Server::ok()).collect();
     servers.push(Server::new(|seen| Reply::status(if seen.number % 2 == 0 { 500 } else { 200 })));

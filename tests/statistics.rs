@@ -332,11 +332,38 @@ fn clients_that_nothing_tells_apart_are_refused() {
         assert!(told.iter().all(|it| failure.message.contains(it)), "{}", failure.message);
         assert!(snapshot.add(&client("others")).is_ok());
     }
-    for name in ["", "two\nlines"] {
-        let failure = Builder::new().option("name", name).unwrap_err();
-        assert_eq!(failure.status, AHOY_E_INVALID_ARGUMENT);
-        assert!(failure.message.starts_with("value: "), "{}", failure.message);
+    // What the configuration text cannot hold.
+    for name in ["", "two\nlines", " blanks", "off"] {
+        refused(Builder::new().name(name), "name");
     }
+    assert!(Builder::new().name("payments").is_ok());
+}
+
+#[test]
+fn each_opening_of_a_circuit_is_counted_also_where_none_is_told() {
+    let server =
+        Server::new(|seen| Reply::status(if seen.number.is_multiple_of(2) { 500 } else { 200 }));
+    let breaker = Breaker::new().consecutive(1).open_ms(1, 1).min_closed(0);
+    let client = single(&round_robin(&[server.port()]).with(&breaker));
+    for _ in 0..10 {
+        eventually("it fails", SOON, || client.get("/").is_ok_and(|it| it.status == 500));
+        eventually("it serves", SOON, || client.get("/").is_ok_and(|it| it.status == 200));
+    }
+    let reason = &[("reason", "answers")];
+    assert_eq!(client.snapshot().sum("ahoy_balancer_circuits_opened_total", reason), 10.0);
+}
+
+#[test]
+fn what_is_under_way_to_endpoints_that_are_not_shown_is_one_series() {
+    let begin = |_: &_| Reply::Begin(CHUNKED.as_bytes().to_vec());
+    let servers = [(); 3].map(|()| Server::new(begin));
+    let balancer =
+        Balancer::least_request(&Provider::loopback(&servers.each_ref().map(Server::port)));
+    let balancer = balancer.ruled(|it| it.option("metrics_endpoints", "1"));
+    let client = single(&balancer);
+    let _streams: Vec<_> = (0..6).map(|_| client.stream("/")).collect();
+    let active = |labels| client.snapshot().sum("ahoy_endpoint_active_attempts", labels);
+    assert_eq!((active(&[]), active(&[("server_address", "other")])), (6.0, 4.0));
 }
 
 #[test]

@@ -534,6 +534,55 @@ fn a_body_that_breaks_off_is_read_up_to_there_and_counts_against_its_endpoint() 
     assert_eq!(response.head().status, 200, "the head stays");
 }
 
+/// A POST whose body begins, and goes on as `then` says once the request is resumed.
+fn beginning(then: Said) -> (Request, Arc<AtomicBool>) {
+    let goes_on = Arc::new(AtomicBool::new(false));
+    let (may, begun, then) = (Arc::clone(&goes_on), AtomicBool::new(false), Mutex::new(then));
+    let say = move || match begun.swap(true, Ordering::SeqCst) {
+        false => Said::Data(b"one".to_vec()),
+        true if may.load(Ordering::SeqCst) => {
+            std::mem::replace(&mut *then.lock().unwrap(), Said::End)
+        }
+        true => Said::NotReady,
+    };
+    (Request::new("POST", "/").streamed().source(None, say), goes_on)
+}
+
+#[test]
+fn a_requests_body_that_fails_after_the_head_is_no_fault_of_the_endpoint() {
+    let server = Scripted::new(|_, peer| {
+        peer.head();
+        peer.write(CHUNKED);
+        peer.sees_close();
+    });
+    let breaker = Breaker::new().consecutive(1).min_closed(0);
+    let balancer = round_robin(&[server.port()]).with(&breaker);
+    let client = Builder::new().balancer(&balancer).build();
+    let (request, goes_on) = beginning(Said::Failed);
+    let response = client.open(&request).unwrap();
+    goes_on.store(true, Ordering::SeqCst);
+    request.resume();
+    let failure = response.rest().unwrap_err();
+    assert_eq!(failure.status, AHOY_E_BODY_SOURCE, "{}", failure.message);
+    // The host pauses for longer than the answer may.
+    let (request, _) = beginning(Said::End);
+    let response = client.open(&request.idle_timeout_ms(50)).unwrap();
+    let failure = response.rest().unwrap_err();
+    assert_eq!(failure.status, AHOY_E_TIMEOUT, "{}", failure.message);
+    assert!(balancer.endpoint(server.port()).is_closed());
+}
+
+#[test]
+fn a_stream_that_is_freed_makes_room_at_once() {
+    let server = Server::new(|_| Reply::Begin(CHUNKED.as_bytes().to_vec()));
+    let balancer = round_robin(&[server.port()]).max_in_flight(1);
+    let of_endpoint = Builder::new().balancer(&balancer).tries(1).endpoint_updates(0).build();
+    let of_client = Builder::new().base_url(&url(server.port())).max_in_flight(1).build();
+    for client in [of_endpoint, of_client] {
+        (0..200).for_each(|_| drop(client.stream("/")));
+    }
+}
+
 #[test]
 fn a_reader_that_gives_up_says_nothing_of_the_endpoint() {
     let stage = Stage::new();

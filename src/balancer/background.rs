@@ -158,7 +158,7 @@ async fn carry_out(member: Arc<Member>, check: HealthCheck, transport: Arc<Direc
     let mut background_state = stats.background_state();
     background_state.is_checking = false;
     let tells_of_answers = result.is_ok() && check.path.is_some();
-    let returned = tells_of_answers && background_state.ejection.pass_check(&stats.outlier);
+    let returned = tells_of_answers && background_state.ejection.end(&stats.outlier);
     let observe =
         |state: &mut Check| entropy::with_rng(|rng| state.observe(result, &check.rule, now, rng));
     let changed = background_state.check.as_mut().and_then(observe);

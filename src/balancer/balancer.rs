@@ -18,6 +18,7 @@ use super::locality_state::Rules;
 use super::member::Member;
 use super::observe::observers::Observers;
 use super::outage::Outage;
+use super::outliers;
 use super::pick::attempted::Attempted;
 use super::pick::constraints::PickConstraints;
 use super::pick::pick_state::PickState;
@@ -321,6 +322,12 @@ impl Balancer {
         }
         // All that it held may have left meanwhile, or others may stand in.
         if !Arc::ptr_eq(snapshot, &live.pick_state.load()) {
+            return self.lease(context.attempted, context.key, constraints, now);
+        }
+        if self.config.ejection.is_some()
+            && !snapshot.roster.members().any(|member| member.admits(now))
+            && outliers::bring_back(&snapshot.roster, now)
+        {
             return self.lease(context.attempted, context.key, constraints, now);
         }
         if !goes {

@@ -116,14 +116,17 @@ impl ClusterState {
         }
     }
 
-    /// Tells what became of the endpoint at `url`, and counts it.
+    /// Tells what became of the endpoint at `url`.
     pub(crate) fn tell(&self, url: &str, change: EndpointChange) {
-        match change {
-            EndpointChange::CircuitOpened { by, .. } => self.cells.count(opened(by)),
-            EndpointChange::Ejected { by, .. } => self.cells.count(ejected(by)),
-            _ => {}
+        if let EndpointChange::Ejected { by, .. } = change {
+            self.cells.count(ejected(by));
         }
         self.observers.endpoint(url, change);
+    }
+
+    /// A circuit has opened. Counted whether it is told or not.
+    pub(crate) fn count_opened(&self, by: OpenedBy) {
+        self.cells.count(opened(by));
     }
 
     /// Notes whether a priority panics, or calls are held back; true where that is news.

@@ -2,7 +2,8 @@
 
 use std::time::Instant;
 
-use super::member::Member;
+use super::member::{Member, OutReason};
+use super::roster::Roster;
 use crate::policy::{AttemptOutcome, Ejector, OutlierEvent};
 use crate::runtime::entropy;
 
@@ -25,4 +26,18 @@ pub(crate) fn note(member: &Member, outcome: &AttemptOutcome, now: Instant) {
     if entropy::with_rng(eject) {
         member.set_ejected(true, now);
     }
+}
+
+/// Brings those back that were ejected beside endpoints of which none is left: an endpoint is out for faring worse than others.
+/// Whether there were any.
+pub(crate) fn bring_back(roster: &Roster, now: Instant) -> bool {
+    let ejected: Vec<_> =
+        roster.members().filter(|member| member.has(OutReason::Ejected)).collect();
+    for member in &ejected {
+        if let Some(stats) = member.stats() {
+            stats.background_state().ejection.end(&stats.outlier);
+        }
+        member.set_ejected(false, now);
+    }
+    !ejected.is_empty()
 }

@@ -213,6 +213,8 @@ impl Register {
         let moved = self.add(next, endpoint, rules);
         moved.inherit(&kept);
         self.remove(next, kept, rules);
+        // The endpoint is the same.
+        self.changes = (self.changes.0 - 1, self.changes.1 - 1);
         moved
     }
 
@@ -255,7 +257,7 @@ impl Register {
         });
     }
 
-    /// How many members joined and left since this was last asked. One that moved did both.
+    /// How many members joined and left since this was last asked. One that moved did neither.
     pub(crate) fn take_changes(&mut self) -> (usize, usize) {
         std::mem::take(&mut self.changes)
     }

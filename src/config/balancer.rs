@@ -140,6 +140,7 @@ impl Zone {
     pub fn new(own: &str) -> Result<Self, &'static str> {
         match own {
             "" => Err("is empty"),
+            own if own.trim() != own => Err("has blanks around it"),
             own => Ok(Self { own: own.into(), rule: ZoneConfig::default() }),
         }
     }

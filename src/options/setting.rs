@@ -140,6 +140,12 @@ impl<C> Setting<C> {
     /// Sets it in `config`, if the value is in range.
     pub(super) fn put(&self, config: &mut C, value: Value) -> SetResult {
         let value = self.form.check(value)?;
+        // From a function: as a text it would be read as the word.
+        if let Value::Text(text) = &value
+            && self.words.contains(&text.as_str())
+        {
+            return Err(format!("is {text}, which is no {}", self.form.describe()).into());
+        }
         let Some(feature) = self.missing else { return (self.write)(config, value) };
         let default = (self.read)(config);
         (self.write)(config, value)?;

@@ -69,6 +69,7 @@ void views_outlive_their_client(const ports &at) {
     std::size_t seen = 0;
     for (const auto &[header, value] : moved.headers()) seen += !header.empty() && !value.empty();
     CHECK(seen == moved.headers().size() && seen > 1);
+    CHECK(moved.headers().begin()->first.size() > 1);
     moved = ahoy::response();
     CHECK(!moved && moved.status() == 0 && moved.body().empty());
 }
@@ -156,6 +157,22 @@ void a_hook_reads_a_request(const ports &at) {
     CHECK(request.body() == "a body" && get().body().empty());
 }
 
+std::string shown(const ahoy::bytes &bytes) { return {reinterpret_cast<const char *>(bytes.data()), bytes.size()}; }
+
+void bytes_end_where_an_array_does() {
+    const char whole[4] = {'R', 'I', 'F', 'F'}, padded[8] = "abc";
+    char written[8] = "abc";
+    const std::uint8_t numbers[3] = {1, 0, 2};
+    const std::byte raw[2] = {};
+    const char *const text = "text", *const none = nullptr;
+    CHECK(shown(whole) == "RIFF" && shown(padded) == "abc" && shown(written) == "abc" && shown("literal") == "literal");
+    CHECK(shown(std::string_view(whole, 3)) == "RIF" && shown(text) == "text" && shown(none).empty() && shown(nullptr).empty());
+    CHECK(ahoy::bytes(numbers).size() == 3 && ahoy::bytes(raw).size() == 2 && ahoy::bytes(std::array<char, 5>{}).size() == 5);
+}
+
+std::size_t samples = 0;
+void count_sample(ahoy::sample_view) noexcept { samples++; }
+
 void a_host_judges_answers_and_sees_calls_end(const ports &at) {
     int ended = 0, failed = 0;
     ahoy::client_builder builder;
@@ -164,7 +181,7 @@ void a_host_judges_answers_and_sees_calls_end(const ports &at) {
         return answer.status() == 200 ? ahoy::classify::final_failure : ahoy::classify::default_;
     }).has_value());
     CHECK(builder.try_on_call_end([&](ahoy::errc status, ahoy::response_view answer, ahoy::error_view error) {
-        ended += status == ahoy::errc::ok && answer.get() != nullptr && error.get() == nullptr;
+        ended += status == ahoy::errc::ok && answer.get() && !error.get() && error.code() == ahoy::errc::ok;
         failed += status == ahoy::errc::deadline && answer.get() == nullptr && error.get() != nullptr;
     }).has_value());
     CHECK(builder.try_set_failure_statuses({500, 503}).has_value());
@@ -397,7 +414,7 @@ void queues_hand_out_batches(const ports &at) {
     for (std::uint64_t tag = 1; tag <= 5; tag++) CHECK(client.try_submit(get(), queue, tag).has_value());
     std::uint64_t sum = 0;
     for (int taken = 0; taken < 5;) {
-        auto batch = queue.try_next_batch(5s, 3);
+        auto batch = queue.try_next_batch(5s, taken < 3 ? 3 : SIZE_MAX);
         CHECK(batch && !batch->empty() && batch->size() <= 3);
         if (!batch || batch->empty()) break;
         for (ahoy::completion &one : *batch) {
@@ -521,6 +538,7 @@ void events_and_statistics_are_told(const ports &at) {
         if (sample.kind() == ahoy::metric_kind::histogram) buckets += sample.buckets().size();
     }));
     CHECK(series > 10 && labels > 0 && buckets > 0);
+    CHECK(snapshot.try_each(count_sample).has_value() && samples == series);
     CHECK(snapshot.try_text(ahoy::text_format::prometheus)->find("ahoy_client_attempts_total") != std::string::npos);
     CHECK(client.try_config_text()->find("\"timeout\"") != std::string::npos);
 }
@@ -751,6 +769,7 @@ int main(int argc, char **argv) {
     callables_are_destroyed_once(at);
     a_hook_changes_a_request(at);
     a_hook_reads_a_request(at);
+    bytes_end_where_an_array_does();
     a_host_judges_answers_and_sees_calls_end(at);
     futures_are_kept(at);
     calls_are_cancelled(at);

@@ -1,4 +1,24 @@
 // include/ahoy.hpp alone, with its templates filled in: compiled by each compiler, standard and mode.
+#ifdef AFTER_OTHERS
+// What the headers of Windows and Qt leave behind, as they do after the standard headers.
+#include <chrono>
+#include <future>
+#include <iterator>
+#include <memory>
+#include <memory_resource>
+#include <unordered_map>
+#include <variant>
+#if __cplusplus >= 202002L
+#include <coroutine>
+#include <ranges>
+#include <stop_token>
+#endif
+#define max(a, b) ((a) > (b) ? (a) : (b))
+#define min(a, b) ((a) < (b) ? (a) : (b))
+#define slots
+#define signals public
+#define emit
+#endif
 #include "ahoy.hpp"
 
 #include "ahoy.hpp" // twice does no harm
@@ -50,6 +70,9 @@ template <class T>
 constexpr bool listed = std::ranges::input_range<T> && std::ranges::input_range<const T> && std::ranges::sized_range<T>;
 static_assert(listed<ahoy::response_view::header_range> && listed<ahoy::error_view::attempt_range>);
 static_assert(listed<decltype(ahoy::client_options())>);
+#endif
+#if defined(__cpp_lib_ranges)
+static_assert(std::ranges::borrowed_range<ahoy::response_view::header_range>);
 #endif
 static_assert(std::is_default_constructible_v<ahoy::response_view::header_range::iterator>);
 

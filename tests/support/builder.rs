@@ -244,6 +244,12 @@ impl Builder {
     }
 
     /// An option by name.
+    pub fn name(&self, name: &str) -> Result<(), Failure> {
+        let name = c(name);
+        // SAFETY: the handle is ours.
+        checked(|err| unsafe { ahoy_client_builder_set_name(self.0, name.as_ptr(), err) })
+    }
+
     pub fn option(&self, key: &str, value: &str) -> Result<(), Failure> {
         let (key, value) = (c(key), c(value));
         // SAFETY: the handle is ours.

@@ -72,7 +72,7 @@ exports.FUNCTIONS = {
   ahoy_balancer_maglev_new: "void * ahoy_balancer_maglev_new(void * provider)",
   ahoy_balancer_rendezvous_new: "void * ahoy_balancer_rendezvous_new(void * provider)",
   ahoy_balancer_set_ring_size: "int32_t ahoy_balancer_set_ring_size(void * balancer, uint32_t min, uint32_t max, _Out_ void ** err)",
-  ahoy_balancer_set_table_size: "int32_t ahoy_balancer_set_table_size(void * balancer, uint32_t slots, _Out_ void ** err)",
+  ahoy_balancer_set_table_size: "int32_t ahoy_balancer_set_table_size(void * balancer, uint32_t size, _Out_ void ** err)",
   ahoy_balancer_set_bounded_load: "int32_t ahoy_balancer_set_bounded_load(void * balancer, double factor, _Out_ void ** err)",
   ahoy_balancer_set_hash_header: "int32_t ahoy_balancer_set_hash_header(void * balancer, const char * name, _Out_ void ** err)",
   ahoy_balancer_set_hash_cookie: "int32_t ahoy_balancer_set_hash_cookie(void * balancer, const char * name, _Out_ void ** err)",

@@ -156,6 +156,9 @@ impl Member {
             let by = history.opened_by.unwrap_or(OpenedBy::Answers);
             (history.event_filter.is_told(transition, by, now), by)
         });
+        if let Transition::Opened { .. } = transition {
+            self.cluster().count_opened(by);
+        }
         if !is_news {
             return;
         }
@@ -182,6 +185,7 @@ impl Member {
             Ok(before == CircuitState::HalfOpen)
         })?;
         let by = OpenedBy::Hand;
+        self.cluster().count_opened(by);
         self.tell(EndpointChange::CircuitOpened { wait: None, by, from_half_open });
         Ok(())
     }
@@ -191,9 +195,15 @@ impl Member {
     /// # Errors
     /// It is closed already.
     pub fn force_close(&self, now: Instant) -> Result<(), AlreadyInState> {
-        self.change(|breaker| breaker.force_close(now))?;
-        self.tell(EndpointChange::CircuitClosed);
-        self.warm_up(true, now);
+        let before = self.change(|breaker| {
+            let before = breaker.state();
+            breaker.force_close(now).map(|()| before)
+        })?;
+        // One that was disabled let everything through.
+        if before != CircuitState::Closed {
+            self.tell(EndpointChange::CircuitClosed);
+            self.warm_up(true, now);
+        }
         Ok(())
     }
 

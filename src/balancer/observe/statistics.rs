@@ -107,10 +107,16 @@ fn counters(cluster: &ClusterState) -> impl Iterator<Item = Family> {
 fn endpoints(roster: &Roster, cluster: &ClusterState) -> Vec<Family> {
     // One address and port may be listed for http and for https, and no two series have the same labels.
     let mut own: BTreeMap<Labels, (EndpointCounts, Option<u32>)> = BTreeMap::new();
+    let mut rest_loads = None;
     for member in roster.members() {
-        let Some(counts) = member.counts() else { continue };
-        let (sum, loads) = own.entry(labels(member)).or_default();
-        sum.merge(&counts);
+        let loads = match member.counts() {
+            Some(counts) => {
+                let (sum, loads) = own.entry(labels(member)).or_default();
+                sum.merge(&counts);
+                loads
+            }
+            None => &mut rest_loads,
+        };
         let in_flight = member.hot().counted_in_flight(member.slot());
         *loads = in_flight.map_or(*loads, |it| Some(loads.unwrap_or(0) + it));
     }
@@ -118,7 +124,7 @@ fn endpoints(roster: &Roster, cluster: &ClusterState) -> Vec<Family> {
     let mut shown: Vec<_> = own.collect();
     let rest = cluster.series_limit.rest();
     if rest.durations.count() > 0 {
-        shown.push((vec![("server_address", "other".to_owned())], rest, None));
+        shown.push((vec![("server_address", "other".to_owned())], rest, rest_loads));
     }
     let durations = shown.iter().map(|(labels, counts, _)| (labels.clone(), counts.durations));
     let results = shown.iter().flat_map(|(labels, counts, _)| by_result(labels, counts));

@@ -107,10 +107,11 @@ impl Member {
             _ if draining => Reason::Drained,
             _ if self.has(OutReason::Drained) => Reason::WeightZero,
             CircuitState::Open if by_hand => Reason::OpenedByHand,
+            // Before its circuit, which no probe can close meanwhile.
+            _ if self.has(OutReason::Ejected) => Reason::Ejected,
+            _ if self.has(OutReason::Unhealthy) => Reason::CheckFailing,
             CircuitState::Open => Reason::CircuitOpen,
             CircuitState::HalfOpen => Reason::CircuitHalfOpen,
-            CircuitState::Closed if self.has(OutReason::Ejected) => Reason::Ejected,
-            CircuitState::Closed if self.has(OutReason::Unhealthy) => Reason::CheckFailing,
             CircuitState::Closed if self.is_full(context.most) => Reason::Full,
             CircuitState::Closed if context.passed_over => Reason::OtherLocality,
             CircuitState::Closed if self.has(OutReason::Warming) => Reason::Warming,

@@ -17,6 +17,8 @@ use tokio::sync::Notify;
 
 use super::source::{CarrierPoll, PieceSink, Source};
 
+use crate::balancer::lease::OpenStream;
+use crate::client::admission::limit::InFlightPermit;
 use crate::client::core::{Core, check_may_wait, out_of_resources};
 use crate::error::{Error, ErrorKind};
 use crate::runtime::clock::timeout;
@@ -202,6 +204,8 @@ impl Drop for BodyStream {
     fn drop(&mut self) {
         // First of all: the end that is asked for here is not to be told as something to read.
         let watcher = self.channel.lock().watcher.take();
+        // Its carrier sees the end later, and a host that frees a stream may begin another at once.
+        self.channel.give_places_back();
         self.stop.ask(Reason::Cancelled);
         if let Some(watcher) = watcher {
             watcher(Notice::Freed);
@@ -213,6 +217,15 @@ impl fmt::Debug for BodyStream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("BodyStream").field("channel", &self.channel).finish_non_exhaustive()
     }
+}
+
+/// What a streamed answer takes until the end of its body, or until its reader gives it up.
+#[derive(Debug, Default)]
+pub(crate) struct Places {
+    /// What its endpoint is busy with.
+    pub(super) stream: Option<OpenStream>,
+    /// The call's place below the client's limit.
+    pub(super) permit: Option<InFlightPermit>,
 }
 
 /// The channel of one body's pieces, which its carrier and its reader share.
@@ -234,6 +247,7 @@ struct State {
     untold: usize,
     ended: Option<Result<(), Error>>,
     watcher: Option<Watcher>,
+    places: Places,
 }
 
 impl BodyChannel {
@@ -241,9 +255,17 @@ impl BodyChannel {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Pieces come from `source` from here on.
-    pub(super) fn open(&self, source: Source) {
+    /// Pieces come from `source` from here on, for which `places` are taken.
+    pub(super) fn open(&self, source: Source, places: Places) {
+        self.lock().places = places;
         let _ = self.source.set(source);
+    }
+
+    /// What the body has taken is free for others.
+    pub(super) fn give_places_back(&self) {
+        let Places { stream, permit } = std::mem::take(&mut self.lock().places);
+        // Without the lock: another call may go on by it.
+        drop((stream, permit));
     }
 
     /// Ends the exchange that the pieces come from, and tells how many bytes came.
@@ -570,7 +592,8 @@ mod tests {
     fn a_reader_takes_no_more_than_the_bound_also_of_tiny_or_empty_pieces() {
         for piece in ["x", ""] {
             let channel = BodyChannel::default();
-            channel.open(Source::new(StreamedBody::endless(piece), Duration::MAX));
+            let source = Source::new(StreamedBody::endless(piece), Duration::MAX);
+            channel.open(source, Places::default());
             channel.leave_to_reader();
             let mut room = ReadBuffer { channel: &channel, buffer: &mut [0; 1], filled: 0 };
             shard::work_at(async |place| channel.look(place, &mut room)).unwrap().unwrap();

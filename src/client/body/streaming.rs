@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use http::{HeaderMap, StatusCode, header};
 
 use super::source::{CarrierPoll, Source, late};
-use super::stream::{BodyChannel, BodyStream};
+use super::stream::{BodyChannel, BodyStream, Places};
 use crate::balancer::lease::{Lease, OpenStream};
 use crate::client::admission::limit::InFlightPermit;
 use crate::client::call::call::Call;
@@ -66,10 +66,7 @@ pub(crate) struct Body {
 #[derive(Debug)]
 struct StreamedAttempt {
     lease: Option<Lease>,
-    /// What its endpoint is busy with until the end of the body.
-    stream: Option<OpenStream>,
-    /// The call's place below the client's limit, which it has until the end of the body.
-    permit: Option<InFlightPermit>,
+    places: Places,
     url: Arc<str>,
     head: AttemptOutcome,
     began: Instant,
@@ -98,7 +95,8 @@ pub(crate) fn begin(
             (AttemptRecord { url, transition: None, elapsed, now }, Some(lease))
         }
     };
-    let attempt = StreamedAttempt { lease, stream, permit: None, url, head, began, counts_from };
+    let places = Places { stream, permit: None };
+    let attempt = StreamedAttempt { lease, places, url, head, began, counts_from };
     (settled, Body { live, attempt })
 }
 
@@ -111,13 +109,14 @@ impl Body {
         head: AttemptOutcome,
         began: Instant,
     ) -> Self {
-        let (lease, permit, counts_from) = (None, None, began);
-        let attempt = StreamedAttempt { lease, stream, permit, url, head, began, counts_from };
-        Self { live, attempt }
+        let places = Places { stream, permit: None };
+        let (lease, counts_from) = (None, began);
+        Self { live, attempt: StreamedAttempt { lease, places, url, head, began, counts_from } }
     }
 
-    pub(crate) fn holding(self, permit: Option<InFlightPermit>) -> Self {
-        Self { attempt: StreamedAttempt { permit, ..self.attempt }, ..self }
+    pub(crate) fn holding(mut self, permit: Option<InFlightPermit>) -> Self {
+        self.attempt.places.permit = permit;
+        self
     }
 
     /// Hands the answer over by `deliver`, with what is there of the body, and then carries the rest to its reader until it
@@ -135,7 +134,8 @@ impl Body {
         };
         let writer = Writer { channel: stream.channel(), ended: false };
         let idle = idle_limit(call, &response.headers);
-        writer.channel.open(Source::new(self.live, idle));
+        let Self { live, mut attempt } = self;
+        writer.channel.open(Source::new(live, idle), std::mem::take(&mut attempt.places));
         let (attempts, attempt_count) = (response.attempts.clone(), response.attempt_count);
         let mut deliver = Some(|| deliver(Ok(Delivery { response, stream: Some(stream) })));
         let result = {
@@ -143,11 +143,15 @@ impl Body {
             let ended = pin!(call.cancellation.or(moved));
             call_once_pending(ended, &mut deliver).await
         };
-        let result = result.unwrap_or_else(|kind| Err(Failure::sent(kind, "cancelled")));
+        let result = match result {
+            Ok(moved) => moved.map_err(|failure| call.by_source(failure)),
+            Err(kind) => Err(Failure::sent(kind, "cancelled")),
+        };
         // The connection is kept or closed before anybody learns of the end.
         let count = writer.channel.close();
-        let (url, began) = (Arc::clone(&self.attempt.url), self.attempt.began);
-        self.attempt.settle(call, &result);
+        let (url, began) = (Arc::clone(&attempt.url), attempt.began);
+        writer.channel.give_places_back();
+        attempt.settle(call, &result);
         tell(call, &url, count, &result);
         let result = result.map_err(|failure| {
             let record = BodyReport { attempts, attempt_count, began, count };
@@ -163,14 +167,15 @@ impl Body {
 }
 
 impl StreamedAttempt {
-    /// The body has ended: its endpoint learns how, and the call gives its place back.
+    /// The body has ended: its endpoint learns how. That nothing came while the host had not brought the request's body says
+    /// nothing of it.
     fn settle(self, call: &Call<'_>, result: &Result<(), Failure>) {
-        drop((self.stream, self.permit));
         let (ended, counter) = match result {
             Ok(()) => (self.head, Counter::StreamsComplete),
-            Err(failure) => {
-                let failed = AttemptOutcome::Failed { kind: failure.kind, sent: true };
-                (failed, Counter::StreamsBroken)
+            Err(Failure { kind, .. }) => {
+                let owes_body = *kind == FailureKind::Timeout && waits_for_host(call);
+                let kind = if owes_body { FailureKind::Cancelled } else { *kind };
+                (AttemptOutcome::Failed { kind, sent: true }, Counter::StreamsBroken)
             }
         };
         if let Some(lease) = self.lease {
@@ -178,6 +183,10 @@ impl StreamedAttempt {
         }
         call.stripe.count(counter, 1);
     }
+}
+
+fn waits_for_host(call: &Call<'_>) -> bool {
+    call.body_reader.as_ref().is_some_and(|reader| reader.take_wait(clock::now()).goes_on)
 }
 
 /// Drives `work` to its end, and calls `then` once it has to wait.

@@ -15,6 +15,7 @@ use crate::client::observe::attribution;
 use crate::client::route::Target;
 use crate::config::{ClientConfig, ENDLESS_RETRIES, KeySource};
 use crate::error::Error;
+use crate::outcome::{Failure, FailureKind};
 use crate::policy::balance::hash_bytes;
 use crate::policy::{OwnRetry, RetryConfig, RetryOn, TraceParent};
 use crate::request::{Request, check_target};
@@ -121,6 +122,17 @@ impl<'a> Call<'a> {
     #[inline]
     pub(crate) fn is_repeatable(&self) -> bool {
         self.request.is_idempotent() || self.retry().any_method
+    }
+
+    /// A transport sees only a connection that broke where it was the body's source that failed.
+    pub(crate) fn by_source(&self, failure: Failure) -> Failure {
+        let fault = self.body_reader.as_ref().and_then(BodyReader::fault);
+        match fault {
+            Some(fault) => {
+                Failure { kind: FailureKind::Source, detail: fault.to_owned(), ..failure }
+            }
+            None => failure,
+        }
     }
 
     /// Whether another attempt may run beside one under way at all. A body that is drawn from the host cannot be read

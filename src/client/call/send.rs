@@ -282,7 +282,7 @@ impl Attempt {
     ) -> Result<Answer, Failure> {
         let timed = pin!(self.timed(work, watch, call.body_reader.as_ref()));
         match call.cancellation.or(timed).await {
-            Ok(Err(failure)) => Err(by_source(call, failure)),
+            Ok(Err(failure)) => Err(call.by_source(failure)),
             Ok(answer) => answer,
             Err(kind) => Err(cancelled(kind, &watch.progress)),
         }
@@ -447,12 +447,4 @@ fn outgoing(
         callback::run(|| hook(&mut request, &info))?;
     }
     Ok(Some(Box::new(request)))
-}
-
-/// A transport sees only a connection that broke where it was the body's source that failed.
-fn by_source(call: &Call<'_>, failure: Failure) -> Failure {
-    match call.body_reader.as_ref().and_then(BodyReader::fault) {
-        Some(fault) => Failure { kind: FailureKind::Source, detail: fault.to_owned(), ..failure },
-        None => failure,
-    }
 }

@@ -188,14 +188,14 @@ pub unsafe extern "C" fn ahoy_balancer_set_ring_size(
 /// Sets how many slots the table of a maglev balancer has. Default 65,537, which spreads up to 650
 /// endpoints within 1 %.
 ///
-/// @param slots a prime number up to 5000011
+/// @param size a prime number up to 5000011
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_balancer_set_table_size(
     balancer: *const ahoy_balancer,
-    slots: u32,
+    size: u32,
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
-    entry::status!(err, |balancer: &ahoy_balancer| balancer.set("table_size", "slots", slots))
+    entry::status!(err, |balancer: &ahoy_balancer| balancer.set("table_size", "size", size))
 }
 
 /// Bounds the attempts in flight at an endpoint of a ring hash or maglev balancer to a multiple of

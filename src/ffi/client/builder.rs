@@ -129,7 +129,8 @@ pub unsafe extern "C" fn ahoy_client_builder_set_base_url(
 /// Names the client in its statistics: each of its series has the label `client` with this name, by
 /// which those of several clients of one process are told apart. Default: no such label.
 ///
-/// @param name not empty and without control characters, such as "payments"
+/// @param name such as "payments"; not empty, without blanks around it or control characters, and
+///        not "off"
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_client_builder_set_name(
     builder: *mut ahoy_client_builder,

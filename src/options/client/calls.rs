@@ -215,6 +215,7 @@ pub(super) const SETTINGS: &[Setting<ClientConfig>] = &[
 fn client_name(value: Value) -> Result<Arc<str>, Problem> {
     match value.text()? {
         name if name.is_empty() => Err("is empty".into()),
+        name if name.trim() != name => Err("has blanks around it".into()),
         name if name.contains(char::is_control) => Err("has a control character".into()),
         name => Ok(name.into()),
     }

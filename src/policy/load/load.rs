@@ -260,17 +260,16 @@ impl HostLoad {
         model: &LoadModel,
     ) -> f32 {
         let flight = self.in_flight();
-        let count = flight.pending() + u64::from(streams);
-        let next = (count + 1) as f32;
+        let (count, next) = (flight.pending() + u64::from(streams), (flight.pending() + 1) as f32);
         match model {
-            LoadModel::LeastRequest => next,
+            LoadModel::LeastRequest => (count + 1) as f32,
             LoadModel::PeakEwma(config) => {
                 let latency = self.history(now).map(|old| config.faded(old));
                 // What has faded away says as little as what was never there, as in Finagle: times any number of requests
                 // in flight it would stay nothing.
                 match latency.filter(|latency| *latency > 0.0) {
                     None => untried(count),
-                    Some(latency) => latency * next,
+                    Some(latency) => latency * next + of_streams(streams, || latency),
                 }
             }
             LoadModel::Ahoy(config) => match self.history(now) {
@@ -281,7 +280,8 @@ impl HostLoad {
                 Some(old) => {
                     let success = f32::from_bits(self.success.load(Relaxed));
                     let felt = self.felt_latencies(old, flight, now);
-                    felt * next / (flight.pending().max(1) as f32 * success * success)
+                    let share = flight.pending().max(1) as f32 * success * success;
+                    felt * next / share + of_streams(streams, || felt / share)
                 }
             },
         }
@@ -463,6 +463,11 @@ fn untried(count: u64) -> f32 {
     UNTRIED_COST * count as f32
 }
 
+/// What streams cost at an endpoint where a request costs `one`.
+fn of_streams(streams: u32, one: impl FnOnce() -> f32) -> f32 {
+    if streams == 0 { 0.0 } else { one().max(LEAST_STREAM) * streams as f32 }
+}
+
 /// Never zero, so that it can be divided by.
 fn micros(duration: Duration) -> f32 {
     (duration.as_secs_f32() * MICROS).max(1.0)
@@ -472,6 +477,10 @@ const MICROS: f32 = 1e6;
 
 /// What an endpoint without history costs for each request in flight to it. More than an average of 30 s with dozens in flight: Finagle's 2^47 ns, in microseconds.
 pub const UNTRIED_COST: f32 = 1.4e11;
+
+/// What a stream costs at least, in microseconds. How much less than 1 ms a head took is chance, and says nothing of how long
+/// its body will keep the endpoint busy.
+const LEAST_STREAM: f32 = 1000.0;
 
 /// What a stream costs at an endpoint that is to be tried anew: with four billions of them it still costs less than any other,
 /// for which a request takes a microsecond at least.
@@ -604,6 +613,13 @@ mod tests {
         load.take_back(at(100));
         let due = [0, 1, u32::MAX].map(|it| beside(&load, it, 5_000));
         assert!(due.is_sorted_by(|less, more| less < more) && due[2] < 1.0, "{due:?}");
+        let (quick, quicker) = (HostLoad::new(), HostLoad::new());
+        for (load, micros) in [(&quick, 800), (&quicker, 200)] {
+            load.start(Tick(0));
+            load.finish(Tick(0), Tick(micros), LoadOutcome::Success, &AHOY);
+        }
+        assert!(beside(&quick, 0, 1) > beside(&quicker, 0, 1));
+        assert!(beside(&quick, 2, 1) < beside(&quicker, 3, 1), "the number decides");
         let untried = HostLoad::new();
         assert_eq!([0, 2].map(|it| beside(&untried, it, 0)), [0.0, 2.0 * UNTRIED_COST]);
         let others = [LoadModel::LeastRequest, PEAK];

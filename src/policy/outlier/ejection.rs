@@ -99,9 +99,9 @@ impl Ejection {
         self.by.filter(|_| self.is_out())
     }
 
-    /// An active check passed: brings the endpoint back with clean counters, and says whether it was
-    /// out. One in rotation keeps its counters, or checks would hide what calls show.
-    pub fn pass_check(&mut self, stats: &OutlierStats) -> bool {
+    /// An active check passed, or no other endpoint is left: brings the endpoint back with clean counters, and says whether it
+    /// was out. One in rotation keeps its counters, or checks would hide what calls show.
+    pub fn end(&mut self, stats: &OutlierStats) -> bool {
         let returned = self.until.take().is_some();
         if returned {
             stats.clear();
@@ -537,12 +537,12 @@ mod tests {
         story.interval(&[100, 0, 0, 0, 0]);
         story.calls(0, 100, 100);
         let (stats, ejection) = &mut story.endpoints[0];
-        assert!(ejection.pass_check(stats));
+        assert!(ejection.end(stats));
         assert!(!ejection.is_out() && ejection.until().is_none());
         assert_eq!(stats.take(), OutlierCounts::default());
         story.calls(0, 7, 7);
         let (stats, ejection) = &mut story.endpoints[0];
-        assert!(!ejection.pass_check(stats), "it is in rotation");
+        assert!(!ejection.end(stats), "it is in rotation");
         assert_eq!(stats.take().failures, 7, "checks hide nothing of what calls show");
         assert_eq!(story.interval(&[100, 0, 0, 0, 0]), [story.ejected(0, 60)], "but it is known");
     }
