@@ -257,6 +257,37 @@ fn panic_is_entered_and_left() {
 }
 
 #[test]
+fn what_began_before_the_balancer_was_changed_is_told_once_and_with_its_end() {
+    let (heard, servers) = (Heard::default(), [Server::status(500), Server::status(500)]);
+    let [one, other] = servers.each_ref().map(Server::port);
+    let config = |threshold| {
+        format!(
+            r#"{{"hosts": ["127.0.0.1:{one}", "127.0.0.1:{other}"], "retry": {{"tries": 1}},
+                "balancer": {{"name": "round_robin", "panic_threshold": {threshold}}},
+                "breaker": {{"consecutive_failures": 1, "min_closed": 0, "open_base": "50ms", "open_max": "50ms"}}}}"#
+        )
+    };
+    let builder = Builder::new().on_event(heard.hear());
+    builder.try_config(&config("0.6")).unwrap();
+    let client = builder.build();
+    drop(builder);
+    eventually("all are out", SOON, || {
+        drop(client.get("/"));
+        !heard.of(AHOY_EVENT_PANIC_ENTERED).is_empty()
+    });
+    client.reconfigure(&config("0.9")).unwrap();
+    (0..4).for_each(|_| drop(client.get("/")));
+    assert_eq!(heard.of(AHOY_EVENT_PANIC_ENTERED).len(), 1);
+    client.reconfigure(&config("\"off\"")).unwrap();
+    servers.iter().for_each(|server| server.become_(|_| Reply::status(200)));
+    eventually("they are well again", SOON, || {
+        drop(client.get("/"));
+        !heard.of(AHOY_EVENT_PANIC_LEFT).is_empty()
+    });
+    assert_eq!(heard.of(AHOY_EVENT_PANIC_ENTERED).len(), 1);
+}
+
+#[test]
 fn a_queue_holds_events_beside_completions() {
     let (server, queue) = (Server::ok(), Queue::new());
     let balancer = round_robin(&[server.port()]).event_queue(&queue);

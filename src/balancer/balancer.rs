@@ -97,6 +97,16 @@ impl Live {
         }
     }
 
+    /// What `before` held back is held back by the new rules too.
+    pub(super) fn go_on_from(&mut self, before: &Self) {
+        let own = self.recovery.as_mut().map(|own| own.get_mut());
+        if let Some((own, old)) = own.zip(before.recovery.as_ref()) {
+            let own = own.unwrap_or_else(PoisonError::into_inner);
+            *own = old.lock().unwrap_or_else(PoisonError::into_inner).by(own.config());
+            *self.is_recovering.get_mut() = before.is_recovering();
+        }
+    }
+
     /// Whether an attempt may go, or is held back while the service recovers from an outage of all.
     fn lets_through(&self, roster: &Roster, now: Instant) -> bool {
         let Some(recovery) = self.recovery.as_ref().filter(|_| self.is_recovering()) else {

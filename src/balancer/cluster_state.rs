@@ -84,7 +84,11 @@ impl ClusterState {
         before.series_limit.set_most(config.metrics_endpoints);
         let outage = Arc::clone(&before.outage);
         let goes_on = (Arc::clone(&before.cells), Arc::clone(&before.series_limit), outage);
-        Arc::new(Self::counting(config, observers, goes_on))
+        // What has begun ends by the new rules, and is told then.
+        let modes = before.modes.each_ref().map(|on| AtomicBool::new(on.load(Ordering::Relaxed)));
+        let all_serve_until = AtomicU64::new(before.all_serve_until.load(Ordering::Relaxed));
+        let counting = Self::counting(config, observers, goes_on);
+        Arc::new(Self { modes, all_serve_until, began: before.began, ..counting })
     }
 
     fn counting(

@@ -9,7 +9,7 @@
 
 use std::ops::Range;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::{Duration, Instant};
 
 use super::locality_state::LocalityState;
@@ -28,10 +28,38 @@ pub(crate) struct HotState {
     keeps_stats: Option<Box<[MemberStats]>>,
     /// Made with the first weight other than 1.
     weights: OnceLock<Box<[AtomicU32]>>,
-    /// Streamed answers whose bodies are under way; made with the first.
-    streams: OnceLock<Box<[AtomicU32]>>,
+    /// Made with the first streamed answer, or where a balancer takes over that has attempts in flight.
+    beside: OnceLock<Beside>,
     /// Made when the first of them hangs or is probed.
     hang_state: OnceLock<Box<[HangState]>>,
+}
+
+/// What is in flight beside the attempts that loads count.
+#[derive(Debug)]
+struct Beside {
+    /// Streamed answers whose bodies are under way.
+    streams: Box<[AtomicU32]>,
+    /// What is in flight by the balancers before, of the few endpoints where anything was.
+    before: OnceLock<Box<[OnceLock<Vec<InFlightBefore>>]>>,
+}
+
+/// A run of slots of a balancer that was taken over from.
+pub(crate) trait CountsInFlight: std::fmt::Debug + Send + Sync {
+    /// How many attempts are in flight by it to the endpoint at `slot`.
+    fn in_flight(&self, slot: usize) -> u32;
+}
+
+/// Where an endpoint stood in a balancer before, for as long as anything is in flight there.
+#[derive(Clone, Debug)]
+pub(crate) struct InFlightBefore {
+    pub(crate) run: Weak<dyn CountsInFlight>,
+    pub(crate) slot: usize,
+}
+
+impl InFlightBefore {
+    fn count(&self) -> u32 {
+        self.run.upgrade().map_or(0, |run| run.in_flight(self.slot))
+    }
 }
 
 /// What is kept of an endpoint that hangs or is being probed.
@@ -57,8 +85,8 @@ impl HotState {
         let loads = shared.load.map(|_| (start..end).map(|_| HostLoad::new()).collect());
         let keeps_stats =
             shared.keeps_stats.then(|| (start..end).map(|_| MemberStats::new()).collect());
-        let (weights, streams, hang_state) = (OnceLock::new(), OnceLock::new(), OnceLock::new());
-        Self { first: start, bits, shared, loads, keeps_stats, weights, streams, hang_state }
+        let (weights, beside, hang_state) = (OnceLock::new(), OnceLock::new(), OnceLock::new());
+        Self { first: start, bits, shared, loads, keeps_stats, weights, beside, hang_state }
     }
 
     /// Its slots.
@@ -272,20 +300,48 @@ impl HotState {
 
     /// The same, where they are counted.
     pub(crate) fn counted_in_flight(&self, slot: usize) -> Option<u32> {
-        self.load(slot).map(|load| load.pending().saturating_add(self.streams(slot)))
+        self.load(slot).map(|load| load.pending().saturating_add(self.beside(slot)))
     }
 
-    /// How many streamed answers of the endpoint at `slot` have bodies under way.
+    /// How many streamed answers of the endpoint at `slot` have bodies under way, and what else is in flight there by the
+    /// balancers before.
     #[inline]
-    fn streams(&self, slot: usize) -> u32 {
-        let streams = self.streams.get().and_then(|streams| streams.get(self.index(slot)));
-        streams.map_or(0, |streams| streams.load(Ordering::Relaxed))
+    fn beside(&self, slot: usize) -> u32 {
+        self.beside.get().map_or(0, |beside| beside.count(self.index(slot)))
+    }
+
+    /// The same but for the balancers before.
+    pub(crate) fn own_in_flight(&self, slot: usize) -> u32 {
+        let streams = self.beside.get().map_or(0, |beside| beside.streams(self.index(slot)));
+        self.load(slot).map_or(0, |load| load.pending().saturating_add(streams))
+    }
+
+    /// Counts what is in flight to the endpoint at `slot` by the balancer that is taken over from, where it stood at
+    /// `before`, and by those before that.
+    pub(crate) fn count_before(&self, slot: usize, old: &Self, before: InFlightBefore) {
+        let older = old.beside.get().and_then(|it| it.before(old.index(before.slot)));
+        let all = older.into_iter().flatten().cloned().chain([before]);
+        let in_flight: Vec<_> = all.filter(|it| it.count() > 0).collect();
+        if in_flight.is_empty() || self.load(slot).is_none() {
+            return;
+        }
+        let made = || self.slots().map(|_| OnceLock::new()).collect();
+        let places = self.make_beside().before.get_or_init(made);
+        if let Some(place) = places.get(self.index(slot)) {
+            let _ = place.set(in_flight);
+        }
+    }
+
+    fn make_beside(&self) -> &Beside {
+        self.beside.get_or_init(|| Beside {
+            streams: self.slots().map(|_| AtomicU32::new(0)).collect(),
+            before: OnceLock::new(),
+        })
     }
 
     /// The body of a streamed answer of the endpoint at `slot` is under way from now on. Whether that is counted.
     pub(crate) fn stream_begins(&self, slot: usize) -> bool {
-        let made = || self.slots().map(|_| AtomicU32::new(0)).collect();
-        let place = |_| self.streams.get_or_init(made).get(self.index(slot));
+        let place = |_| self.make_beside().streams.get(self.index(slot));
         let Some(streams) = self.load(slot).and_then(place) else { return false };
         streams.fetch_add(1, Ordering::Relaxed);
         self.shared.started();
@@ -294,7 +350,8 @@ impl HotState {
 
     /// A body that was counted is not under way any more.
     pub(crate) fn stream_ends(&self, slot: usize) {
-        if let Some(streams) = self.streams.get().and_then(|it| it.get(self.index(slot))) {
+        let streams = self.beside.get().and_then(|it| it.streams.get(self.index(slot)));
+        if let Some(streams) = streams {
             streams.fetch_sub(1, Ordering::Relaxed);
             self.shared.finished();
         }
@@ -305,7 +362,7 @@ impl HotState {
     pub(crate) fn cost(&self, slot: usize, probing: ProbeEligibility, now: Tick) -> f32 {
         let model = self.shared.load.as_ref();
         let cost = |(load, model): (&HostLoad, _)| {
-            load.cost_beside(self.streams(slot), probing, now, model)
+            load.cost_beside(self.beside(slot), probing, now, model)
         };
         let cost = self.load(slot).zip(model).map_or(0.0, cost);
         if self.shared.reports { cost * self.cost_factor(slot, now) } else { cost }
@@ -323,7 +380,7 @@ impl HotState {
             return true;
         };
         let starts = match most {
-            Some(most) => load.start_below(most.saturating_sub(self.streams(slot)), now),
+            Some(most) => load.start_below(most.saturating_sub(self.beside(slot)), now),
             None => {
                 load.start(now);
                 true
@@ -362,6 +419,21 @@ impl HotState {
             load.finish(started, self.shared.tick(now), ending, model);
             self.shared.finished();
         }
+    }
+}
+
+impl Beside {
+    fn count(&self, index: usize) -> u32 {
+        let before = self.before(index).into_iter().flatten().map(InFlightBefore::count).sum();
+        self.streams(index).saturating_add(before)
+    }
+
+    fn streams(&self, index: usize) -> u32 {
+        self.streams.get(index).map_or(0, |streams| streams.load(Ordering::Relaxed))
+    }
+
+    fn before(&self, index: usize) -> Option<&Vec<InFlightBefore>> {
+        self.before.get()?.get(index)?.get()
     }
 }
 

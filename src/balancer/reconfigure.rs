@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::balancer::{Balancer, Live, UsageToken};
+use super::cluster_state::Mode;
 use super::list::{Change, Refresh};
 use super::locality_state::Rules;
 use super::pick::pick_state::PickState;
@@ -39,7 +40,13 @@ impl Balancer {
             0 => PerProcess::new(),
             _ => {
                 let known = known(&supply)?.or_of(before, &turn, &config);
-                PerProcess::holding(self.taken_over(before, &config, known)?)
+                let live = self.taken_over(before, &config, known)?;
+                // It has just told its list.
+                let is_well = matches!(supply, Supply::Custom(_));
+                if is_well && live.rules.cluster.note_mode(Mode::SourceFails, false) {
+                    self.observers.emit(&Event::SourceWell);
+                }
+                PerProcess::holding(live)
             }
         };
         drop(turn);
@@ -58,6 +65,7 @@ impl Balancer {
         let rules = Rules::succeeding(&before.rules, config, Arc::clone(&self.observers));
         let mut live = Live::by(config, rules);
         live.seed = before.seed;
+        live.go_on_from(before);
         let turn = live.list.turn()?;
         let mut refresh = turn.value();
         let (register, adopted) = Register::adopting(&before.pick_state.load().roster, &live.rules);

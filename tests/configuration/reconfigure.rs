@@ -385,3 +385,33 @@ fn no_call_fails_while_the_configuration_is_replaced_again_and_again() {
     let seen: usize = servers.iter().map(Server::request_count).sum();
     assert_eq!(seen as f64, made, "none was repeated");
 }
+
+#[test]
+fn what_is_in_flight_counts_by_each_balancer_that_takes_over() {
+    let _alone = alone();
+    let server = Server::new(|_| Reply::Begin(CHUNKED.as_bytes().to_vec()));
+    let config = |threshold: f64| {
+        json!({
+            "hosts": [host(&server)],
+            "balancer": { "name": "least_request", "max_in_flight": 2, "panic_threshold": threshold },
+            "retry": { "tries": 1 }, "endpoint_updates": 0,
+        })
+    };
+    let client = made(&config(0.1));
+    let active = || client.snapshot().sum("ahoy_endpoint_active_attempts", &[]);
+    let mut streams = vec![client.stream("/")];
+    change(&client, &config(0.2)).unwrap();
+    assert_eq!(active(), 1.0);
+    streams.push(client.stream("/"));
+    for threshold in [0.3, 0.4] {
+        change(&client, &config(threshold)).unwrap();
+        assert_eq!(active(), 2.0);
+        let failure = client.open(&Request::new("GET", "/").streamed()).unwrap_err();
+        assert_eq!(failure.status, AHOY_E_NO_ENDPOINTS, "{}", failure.message);
+    }
+    streams.remove(0);
+    streams.push(client.stream("/"));
+    assert_eq!(active(), 2.0);
+    streams.clear();
+    assert_eq!(active(), 0.0);
+}

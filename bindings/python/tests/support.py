@@ -57,16 +57,16 @@ def echo():
 
     def serve():
         connection, _ = server.accept()
-        with connection, connection.makefile("rb") as sent:
+        with connection, connection.makefile("rb") as sent, contextlib.suppress(ConnectionError):
             while sent.readline() != b"\r\n":
                 pass
             connection.sendall(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n")
             has_begun.set()
-            while size := int(sent.readline(), 16):
-                piece = sent.read(size)
+            # A body that breaks off has no last piece, and its echo none either.
+            for size in iter(sent.readline, b""):
+                piece = sent.read(int(size, 16))
                 sent.readline()
                 connection.sendall(b"%x\r\n%s\r\n" % (len(piece), piece))
-            connection.sendall(b"0\r\n\r\n")
 
     has_begun = threading.Event()
     with socket.create_server(("127.0.0.1", 0)) as server:
@@ -80,6 +80,64 @@ def late_body(has_begun):
     has_begun.wait()
     for _ in range(20):
         yield b"x" * 65536
+
+
+@contextlib.contextmanager
+def early(answer):
+    """A server that gives one request these bytes before it has its body; gives its host, and an event that its end sets."""
+
+    def serve():
+        connection, _ = server.accept()
+        with connection, contextlib.suppress(ConnectionError):
+            connection.recv(65536)
+            connection.sendall(answer)
+            while connection.recv(65536):
+                pass
+        has_ended.set()
+
+    has_ended = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        threading.Thread(target=serve, daemon=True).start()
+        yield f"127.0.0.1:{server.getsockname()[1]}", has_ended
+
+
+async def ping_pong(stream, pieces, event):
+    """Sends a body of which each piece waits for the echo of the one before; gives what came, and whether the body ended."""
+
+    async def body():
+        for i in range(20):
+            yield b"%d;" % i
+            await echoed[i].wait()
+        ended.append(True)
+
+    echoed, ended, came = [event() for _ in range(20)], [], b""
+    async with stream("POST", "/", content=body()) as response:
+        async for piece in pieces(response):
+            came += piece
+            for i in range(came.count(b";")):
+                echoed[i].set()
+    return came, ended
+
+
+PING_PONG = b"".join(b"%d;" % i for i in range(20)), [True]
+TOO_LARGE = b"x" * 300_000
+REFUSAL = b"HTTP/1.1 413 Content Too Large\r\ncontent-length: 300000\r\n\r\n" + TOO_LARGE
+
+
+class Upload:
+    """An asynchronous body that waits after its beginning, or brings pieces without end, and tells of its end."""
+
+    def __init__(self, sleep, endless=False):
+        self.sleep, self.endless, self.closed = sleep, endless, False
+
+    async def __aiter__(self):
+        try:
+            yield b"first"
+            while True:
+                await self.sleep(0 if self.endless else 60)
+                yield b"x" * 65536
+        finally:
+            self.closed = True
 
 
 def answers(port):

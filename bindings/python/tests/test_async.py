@@ -18,7 +18,7 @@ import ahoy
 from ahoy._library import lib
 from ahoy._queue import LoopQueue
 from ahoy.request import build
-from support import Served, counts, echo, ends, eventually, kept, late_body
+from support import PING_PONG, REFUSAL, TOO_LARGE, Served, Upload, counts, early, echo, ends, eventually, kept, late_body, ping_pong
 
 
 class Calls(Served, unittest.IsolatedAsyncioTestCase):
@@ -235,6 +235,139 @@ class Calls(Served, unittest.IsolatedAsyncioTestCase):
                 async with client.stream("POST", "/", content=late_body(has_begun)) as response:
                     self.assertEqual(len(await response.aread()), 5 + 20 * 65536)
 
+    async def test_an_upload_goes_on_beside_its_answer(self):
+        async def pieces():
+            for _ in range(100):
+                yield b"x" * 65536
+
+        async def late_pieces():
+            async for piece in pieces():
+                await asyncio.sleep(0.001)
+                yield piece
+
+        for content in (pieces(), late_pieces()):
+            with echo() as (host, _):
+                async with ahoy.AsyncClient([host]) as client:
+                    async with client.stream("POST", "/", content=content, idle_timeout=5) as response:
+                        self.assertEqual(len(await response.aread()), 100 * 65536)
+        with echo() as (host, _):
+            async with ahoy.AsyncClient([host]) as client:
+                came = await asyncio.wait_for(ping_pong(client.stream, lambda r: r.aiter_bytes(), asyncio.Event), 10)
+        self.assertEqual(came, PING_PONG)
+        self.assertEqual(asyncio.all_tasks(), {asyncio.current_task()})
+
+    async def test_an_early_answer_is_whole_and_ends_its_upload(self):
+        for endless in (False, True):
+            body = Upload(asyncio.sleep, endless)
+            with early(REFUSAL) as (host, has_ended):
+                async with ahoy.AsyncClient([host], timeout=5) as client:
+                    async with client.stream("POST", "/", content=body) as response:
+                        self.assertFalse(body.closed)
+                        self.assertEqual((response.status, await response.aread()), (413, TOO_LARGE))
+                        await asyncio.to_thread(eventually, lambda: body.closed and has_ended.is_set())
+        self.assertEqual(asyncio.all_tasks(), {asyncio.current_task()})
+
+    async def test_an_answer_that_is_closed_ends_its_upload(self):
+        for endless in (False, True):
+            body = Upload(asyncio.sleep, endless)
+            with early(REFUSAL) as (host, has_ended):
+                async with ahoy.AsyncClient([host]) as client:
+                    async with client.stream("POST", "/", content=body):
+                        self.assertFalse(body.closed)
+                    self.assertTrue(body.closed)
+                    self.assertEqual(asyncio.all_tasks(), {asyncio.current_task()})
+                    await asyncio.to_thread(eventually, has_ended.is_set)
+
+    async def test_an_upload_ends_with_its_client_and_with_an_answer_that_is_dropped(self):
+        for dropped in (False, True):
+            body = Upload(asyncio.sleep)
+            with echo() as (host, _):
+                client = ahoy.AsyncClient([host])
+                response = await client.stream("POST", "/", content=body).__aenter__()
+                gc.collect()
+                self.assertFalse(body.closed)
+                if dropped:
+                    del response
+                    gc.collect()
+                else:
+                    await client.aclose()
+                await asyncio.to_thread(eventually, lambda: body.closed)
+                await client.aclose()
+        self.assertEqual(asyncio.all_tasks(), {asyncio.current_task()})
+
+    async def test_an_upload_ends_with_a_reader_that_is_cancelled(self):
+        async def sent():
+            async with client.stream("POST", "/", content=body) as response:
+                await response.aread()
+
+        for cancels in (1, 20):
+            body = Upload(asyncio.sleep)
+            with echo() as (host, _):
+                async with ahoy.AsyncClient([host]) as client:
+                    task = asyncio.ensure_future(sent())
+                    await asyncio.sleep(0.1)
+                    self.assertFalse(body.closed)
+                    for _ in range(cancels):
+                        task.cancel()
+                        await asyncio.sleep(0)
+                    with self.assertRaises(asyncio.CancelledError):
+                        await task
+                    self.assertTrue(body.closed)
+        self.assertEqual(asyncio.all_tasks(), {asyncio.current_task()})
+
+    async def test_what_an_upload_raises_beside_its_answer_is_told_once(self):
+        async def fails(error):
+            yield b"first"
+            await may_fail.wait()
+            raise error
+
+        before = kept()
+        for error, reads in ((ZeroDivisionError, True), (ZeroDivisionError, False), (asyncio.CancelledError, True)):
+            may_fail = asyncio.Event()
+            with echo() as (host, _):
+                async with ahoy.AsyncClient([host]) as client:
+                    with self.assertRaises(ahoy.Error if reads else error) as caught:
+                        async with client.stream("POST", "/", content=fails(error), idle_timeout=5) as response:
+                            may_fail.set()
+                            await (response.aread() if reads else asyncio.sleep(0.05))
+            self.assertNotIsInstance(caught.exception, ahoy.TimeoutError)
+            if reads and error is ZeroDivisionError:
+                self.assertIsInstance(caught.exception.__cause__, ZeroDivisionError)
+        del caught, response
+        await asyncio.to_thread(eventually, lambda: kept() <= before)
+
+    async def test_what_an_upload_raises_is_kept_beside_the_exception_of_its_block(self):
+        async def fails():
+            yield b"first"
+            await may_fail.wait()
+            raise ZeroDivisionError
+
+        may_fail = asyncio.Event()
+        with echo() as (host, _):
+            async with ahoy.AsyncClient([host]) as client:
+                with self.assertRaises(KeyError) as caught:
+                    async with client.stream("POST", "/", content=fails()):
+                        may_fail.set()
+                        await asyncio.sleep(0.05)
+                        raise KeyError
+        self.assertIsInstance(caught.exception.__context__, ZeroDivisionError)
+
+    async def test_a_body_that_closes_its_own_answer_does_not_wait_for_itself(self):
+        async def body():
+            yield b"first"
+            await begun.wait()
+            await streaming.__aexit__(None, None, None)
+
+        begun = asyncio.Event()
+        with echo() as (host, _):
+            async with ahoy.AsyncClient([host]) as client:
+                streaming = client.stream("POST", "/", content=body())
+                response = await streaming.__aenter__()
+                begun.set()
+                with self.assertRaises(ahoy.ClosedError):
+                    await asyncio.wait_for(response.aread(), 5)
+                await streaming.__aexit__(None, None, None)
+
     async def test_a_body_that_raises_ends_the_call(self):
         async def fails():
             yield b"first"
@@ -446,18 +579,23 @@ class Calls(Served, unittest.IsolatedAsyncioTestCase):
         self.assertEqual(await asyncio.to_thread(run), 0)
 
     async def test_a_loop_that_is_dropped_amid_an_upload_ends_without_a_word(self):
-        def run():
+        def run(streamed):
             async def body():
                 yield b"first"
                 stands.set()
                 await asyncio.Event().wait()
 
+            async def answered():
+                async with ahoy.AsyncClient([host], warn_unclosed=False).stream("POST", "/", content=body()) as response:
+                    has_head.set()
+                    await response.aread()
+
             async def begun():
-                tasks.append(asyncio.ensure_future(client.post("/body", body())))
-                while not stands.is_set():
+                tasks.append(asyncio.ensure_future(answered() if streamed else client.post("/body", body())))
+                while not stands.is_set() or (streamed and not has_head.is_set()):
                     await asyncio.sleep(0)
 
-            tasks, stands = [], threading.Event()
+            tasks, stands, has_head = [], threading.Event(), threading.Event()
             client = ahoy.AsyncClient(self.hosts, warn_unclosed=False)
             loop = asyncio.new_event_loop()
             loop.set_exception_handler(lambda *_: None)  # asyncio tells of the call's own task
@@ -468,8 +606,9 @@ class Calls(Served, unittest.IsolatedAsyncioTestCase):
             gc.collect()
 
         told = []
-        with mock.patch("sys.unraisablehook", told.append):
-            await asyncio.to_thread(run)
+        with mock.patch("sys.unraisablehook", told.append), echo() as (host, _):
+            await asyncio.to_thread(run, False)
+            await asyncio.to_thread(run, True)
         self.assertEqual(told, [])
 
     async def test_a_loop_that_is_closed_with_calls_under_way_is_let_go(self):

@@ -10,9 +10,10 @@ import time
 import unittest
 
 import httpx
+import trio
 
 import ahoy.httpx
-from support import Served, answering, counts, eventually, kept
+from support import PING_PONG, REFUSAL, TOO_LARGE, Served, Upload, answering, counts, early, echo, eventually, kept, ping_pong
 
 
 @contextlib.contextmanager
@@ -132,6 +133,46 @@ class Transports(Served, unittest.TestCase):
 
         with broken_off(b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nfirst", True) as server:
             self.assertRaises(httpx.ReadError, asyncio.run, broken(*server))
+
+    def in_each_loop(self, work):
+        asyncio.run(work(asyncio))
+        trio.run(work, trio)
+
+    def test_an_asynchronous_upload_goes_on_beside_its_answer(self):
+        def client(host):
+            return httpx.AsyncClient(transport=ahoy.httpx.AsyncTransport([host]), base_url="http://orders")
+
+        async def work(loop):
+            async def pieces():
+                for _ in range(100):
+                    await loop.sleep(0)
+                    yield b"x" * 65536
+
+            with echo() as (host, _):
+                async with client(host) as sender:
+                    self.assertEqual(len((await sender.post("/", content=pieces())).content), 100 * 65536)
+            with echo() as (host, _):
+                async with client(host) as sender:
+                    self.assertEqual(await ping_pong(sender.stream, lambda r: r.aiter_raw(), loop.Event), PING_PONG)
+            for endless in (False, True):
+                body = Upload(loop.sleep, endless)
+                with early(REFUSAL) as (host, _):
+                    async with client(host) as sender:
+                        answer = await sender.post("/", content=body)
+                        self.assertEqual((answer.status_code, answer.content, body.closed), (413, TOO_LARGE, True))
+
+        self.in_each_loop(work)
+
+    def test_an_asynchronous_upload_ends_with_its_answer(self):
+        async def work(loop):
+            with echo() as (host, _):
+                body = Upload(loop.sleep)
+                async with httpx.AsyncClient(transport=ahoy.httpx.AsyncTransport([host]), base_url="http://orders") as client:
+                    async with client.stream("POST", "/", content=body):
+                        self.assertFalse(body.closed)
+                    self.assertTrue(body.closed)
+
+        self.in_each_loop(work)
 
     def test_limits_of_call_and_transport(self):
         def limits(limit, content=None, **options):

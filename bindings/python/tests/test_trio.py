@@ -1,6 +1,7 @@
 """The same client in trio."""
 
 import asyncio
+import contextvars
 import threading
 import time
 import unittest
@@ -13,7 +14,7 @@ import trio.testing
 import ahoy
 import ahoy.httpx
 from ahoy._library import lib
-from support import Served, counts, echo, ends, eventually
+from support import PING_PONG, REFUSAL, TOO_LARGE, Served, Upload, counts, early, echo, ends, eventually, ping_pong
 
 
 class Calls(Served, unittest.TestCase):
@@ -186,6 +187,124 @@ class Calls(Served, unittest.TestCase):
         has_waited, goes_on = [], threading.Event()
         self.run_with_client(work)
         self.assertTrue(all(has_waited))
+
+    def feedings(self):
+        """The tasks of the run that bring bodies."""
+        nurseries = trio.lowlevel.current_root_task().child_nurseries
+        return [task for nursery in nurseries for task in nursery.child_tasks if "_TrioFeeding" in task.name]
+
+    def test_an_upload_goes_on_beside_its_answer(self):
+        async def pieces():
+            self.assertEqual(name.get(), "n")
+            for _ in range(100):
+                await trio.sleep(0)
+                yield b"x" * 65536
+
+        async def main():
+            name.set("n")
+            with echo() as (host, _):
+                async with ahoy.AsyncClient([host]) as client:
+                    async with client.stream("POST", "/", content=pieces(), idle_timeout=5) as response:
+                        self.assertEqual(len(await response.aread()), 100 * 65536)
+            with echo() as (host, _), trio.fail_after(10):
+                async with ahoy.AsyncClient([host]) as client:
+                    self.assertEqual(await ping_pong(client.stream, lambda r: r.aiter_bytes(), trio.Event), PING_PONG)
+            self.assertEqual(self.feedings(), [])
+
+        name = contextvars.ContextVar("name")
+        trio.run(main)
+
+    def test_an_early_answer_is_whole_and_ends_its_upload(self):
+        async def main():
+            for endless in (False, True):
+                body = Upload(trio.sleep, endless)
+                with early(REFUSAL) as (host, has_ended):
+                    async with ahoy.AsyncClient([host], timeout=5) as client:
+                        async with client.stream("POST", "/", content=body) as response:
+                            self.assertFalse(body.closed)
+                            self.assertEqual((response.status, await response.aread()), (413, TOO_LARGE))
+                            await trio.to_thread.run_sync(eventually, lambda: body.closed and has_ended.is_set())
+
+        trio.run(main)
+
+    def test_an_answer_that_is_closed_or_cancelled_ends_its_upload(self):
+        async def main():
+            for cancelled in (False, True):
+                for endless in (False, True):
+                    body = Upload(trio.sleep, endless)
+                    with echo() as (host, _):
+                        async with ahoy.AsyncClient([host]) as client:
+                            with trio.CancelScope() as scope:
+                                async with client.stream("POST", "/", content=body) as response:
+                                    self.assertFalse(body.closed)
+                                    self.assertEqual(len(self.feedings()), 1)
+                                    if cancelled:
+                                        scope.cancel()
+                                        await response.aread()
+                            self.assertEqual((scope.cancelled_caught, body.closed), (cancelled, True))
+                            self.assertEqual(self.feedings(), [])
+
+        trio.run(main)
+
+    def test_answers_may_be_closed_in_any_order_and_task(self):
+        async def main():
+            bodies = [Upload(trio.sleep) for _ in range(2)]
+            with echo() as (one, _), echo() as (other, _):
+                async with ahoy.AsyncClient([one]) as first, ahoy.AsyncClient([other]) as second:
+                    streams = [c.stream("POST", "/", content=b) for c, b in zip((first, second), bodies)]
+                    for stream in streams:
+                        await stream.__aenter__()
+                    await streams[0].__aexit__(None, None, None)
+                    async with trio.open_nursery() as nursery:
+                        nursery.start_soon(streams[1].__aexit__, None, None, None)
+            self.assertEqual([body.closed for body in bodies], [True, True])
+
+        trio.run(main)
+
+    def test_an_upload_that_is_cancelled_before_its_answer_ends(self):
+        async def work(client):
+            body = Upload(trio.sleep)
+            with trio.move_on_after(0.1) as scope:
+                async with client.stream("POST", "/body", content=body):
+                    pass
+            self.assertEqual((scope.cancelled_caught, body.closed, self.feedings()), (True, True, []))
+            body = Upload(trio.sleep)
+            with self.assertRaises(ahoy.DeadlineError):
+                async with client.stream("POST", "/body", content=body, timeout=0.1):
+                    pass
+            self.assertEqual((body.closed, self.feedings()), (True, []))
+
+        self.run_with_client(work)
+
+    def test_what_an_upload_raises_beside_its_answer_is_told_once(self):
+        async def fails():
+            yield b"first"
+            await may_fail.wait()
+            raise ZeroDivisionError
+
+        async def main():
+            nonlocal may_fail
+            for reads in (True, False):
+                may_fail = trio.Event()
+                with echo() as (host, _):
+                    async with ahoy.AsyncClient([host]) as client:
+                        with self.assertRaises(ahoy.Error if reads else ZeroDivisionError) as caught:
+                            async with client.stream("POST", "/", content=fails(), idle_timeout=5) as response:
+                                may_fail.set()
+                                await (response.aread() if reads else trio.sleep(0.05))
+                if reads:
+                    self.assertNotIsInstance(caught.exception, ahoy.TimeoutError)
+                    self.assertIsInstance(caught.exception.__cause__, ZeroDivisionError)
+            may_fail = trio.Event()
+            may_fail.set()
+            async with ahoy.AsyncClient(self.hosts[:1]) as client:
+                with self.assertRaises(ZeroDivisionError):
+                    async with client.stream("POST", "/body", content=fails()):
+                        pass
+                await trio.to_thread.run_sync(eventually, lambda: ends(client) == {"body_source": 1})
+
+        may_fail = None
+        trio.run(main)
 
     def test_a_client_is_closed_in_a_cancelled_scope(self):
         async def main():

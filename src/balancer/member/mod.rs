@@ -9,7 +9,7 @@ mod circuit;
 
 pub(crate) use self::circuit::Granted;
 use super::cluster_state::ClusterState;
-use super::hot_state::HotState;
+use super::hot_state::{CountsInFlight, HotState, InFlightBefore};
 use super::locality_state::LocalityState;
 use super::member_stats::MemberStats;
 use super::observe::history::History;
@@ -44,6 +44,12 @@ pub(crate) struct Run {
     pub(crate) hot: HotState,
     /// By slot, the same endpoints in the balancer that took over from this one's; made when one does.
     successors: OnceLock<Box<[OnceLock<Arc<Member>>]>>,
+}
+
+impl CountsInFlight for Run {
+    fn in_flight(&self, slot: usize) -> u32 {
+        self.hot.own_in_flight(slot)
+    }
 }
 
 impl Run {
@@ -178,6 +184,9 @@ impl Member {
         if let Some((own, old)) = member.stats().zip(before.stats()) {
             own.go_on_from(old);
         }
+        let old_run = Arc::downgrade(&before.run);
+        let in_flight = InFlightBefore { run: old_run, slot: before.slot() };
+        member.hot().count_before(member.slot(), before.hot(), in_flight);
         if member.has(OutReason::Ejected) {
             member.cluster().note_ejected(true);
         }

@@ -23,7 +23,8 @@ use crate::ffi::values::{entry, text};
 /// the body, and each further read returns it again. Bytes that came before the body broke off are
 /// read first.
 ///
-/// A slow reader applies back-pressure: the server pauses once about 256 KiB are buffered.
+/// A slow reader applies back-pressure: the server pauses once about 256 KiB are buffered, over
+/// HTTP/2 once it has sent 2 MiB, the stream's window.
 ///
 /// On Linux, a waiting reader of a large body over HTTP/1.1 is woken once for 128 KiB; bytes that
 /// come more slowly are handed over up to 2 ms later for that. A poll finds what has arrived.

@@ -49,6 +49,18 @@ struct Outage {
 }
 
 impl Recovery {
+    /// Its rule.
+    #[must_use]
+    pub const fn config(&self) -> RecoveryConfig {
+        self.config
+    }
+
+    /// The same by another rule; an outage goes on.
+    #[must_use]
+    pub const fn by(&self, config: RecoveryConfig) -> Self {
+        Self { config, outage: self.outage }
+    }
+
     /// A service that is well.
     #[must_use]
     pub const fn new(config: RecoveryConfig) -> Self {

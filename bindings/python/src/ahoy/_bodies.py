@@ -68,12 +68,27 @@ class Bell(Protocol):
 
     ended: bool
     """Whether the call has ended, so that nobody draws any more."""
+    outlasts_head: bool
+    """Whether the head of an answer does not end the call, of whose body more may be read."""
 
     def ring(self) -> None:
         """Wakes it, from any thread."""
 
     async def wait(self) -> None:
         """Awaits the next ring."""
+
+
+class Feeding(Protocol):
+    """A task that brings a body beside its answer."""
+
+    def end(self) -> None:
+        """Has it end, from any thread."""
+
+    async def ended(self) -> None:
+        """Awaits its end, also where the caller is cancelled meanwhile."""
+
+    def raised(self) -> BaseException | None:
+        """What the body raised, once the task has ended."""
 
 
 class _Reading:
@@ -284,6 +299,7 @@ class Fed:
     def __init__(self, content: AsyncIterable[bytes]) -> None:
         self._content = content
         self._buffer = SendBuffer()
+        self._feeding: Feeding | None = None
         self.drawing = False
         """Whether the next piece is awaited, which may last for ever; what else it waits for ends with the call."""
 
@@ -293,6 +309,28 @@ class Fed:
     def fail(self) -> bool:
         """Fails the call, unless the body has ended; whether it does."""
         return self._buffer.fail()
+
+    def go_on(self, feeding: Feeding) -> None:
+        """Notes the task that brings the rest of the body, beside an answer whose head came before."""
+        self._feeding = feeding
+
+    def leave(self) -> None:
+        """Brings no further piece beside the answer."""
+        if self._feeding is not None:
+            self._feeding.end()
+
+    async def left(self) -> None:
+        """Awaits the end of the task that brings the body beside the answer."""
+        if self._feeding is not None:
+            await self._feeding.ended()
+
+    def raised(self) -> BaseException | None:
+        """What the body raised beside the answer; it is told once."""
+        raised = self._feeding.raised() if self._feeding is not None else None
+        if raised is not None:
+            # Kept, it would keep this, which the frames that it came through have.
+            self._feeding = None
+        return raised
 
     async def feed(self, bell: Bell, _: InThread) -> None:
         """Brings all pieces; the next one is asked for when there is room for it.

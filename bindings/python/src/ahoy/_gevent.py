@@ -46,7 +46,7 @@ class _Waiter:
 
 class _HubBell:
     def __init__(self, queue: HubQueue) -> None:
-        self.ended = False
+        self.ended = self.outlasts_head = False
         self._rung: Any = _events.Event()
         self._queue = weakref.ref(queue)
 

@@ -63,6 +63,7 @@ class CallQueue:
         try:
             if request is not None and request.source is not None:
                 self._bells[tag] = bell = self._bell()
+                bell.outlasts_head = request.streamed and request.fed is not None
                 await self._fed(request.source, bell, waiter)
             return await self._outcome(waiter)
         finally:
@@ -74,7 +75,7 @@ class CallQueue:
                     check(lib.ahoy_queue_cancel, self._handle.pointer, tag)
 
     async def _fed(self, body: Fed | Drawn, bell: Bell, waiter: Any) -> None:
-        """Brings a body, for as long as its call has not ended.
+        """Brings a body, for as long as its call has not ended. Where the bell says so, a task goes on after the head.
 
         What the body raises comes out once the call has failed by it. A call whose caller is cancelled does not fail by it.
         """
@@ -128,11 +129,12 @@ class CallQueue:
     def _complete(self, completion: int) -> None:
         tag = lib.ahoy_completion_tag(completion)
         waiter, bell = self._waiting.pop(tag, None), self._bells.pop(tag, None)
-        if bell is not None:
+        succeeded = lib.ahoy_completion_status(completion) == 0
+        if bell is not None and not (succeeded and bell.outlasts_head):
             bell.ended = True
             bell.ring()
         if waiter is not None and not waiter.done():
-            if lib.ahoy_completion_status(completion) == 0:
+            if succeeded:
                 # A handle, for a task that is cancelled now takes it no more.
                 pointer = lib.ahoy_completion_take_response(completion)
                 waiter.set_result(Handle(pointer, lib.ahoy_response_free) if pointer else None)
@@ -144,7 +146,7 @@ class CallQueue:
 
 class _LoopBell:
     def __init__(self) -> None:
-        self.ended = False
+        self.ended = self.outlasts_head = False
         self._rung = asyncio.Event()
         self._loop = asyncio.get_running_loop()
 
@@ -157,6 +159,45 @@ class _LoopBell:
         self._rung.clear()
 
 
+class _LoopFeeding:
+    """A task of asyncio, from the head of an answer on."""
+
+    def __init__(self, task: asyncio.Future[None], body: Fed, bell: Bell) -> None:
+        self._task, self._body, self._bell = task, body, bell
+        self._loop = asyncio.get_running_loop()
+        task.add_done_callback(self._done)
+
+    def _done(self, _: asyncio.Future[None]) -> None:
+        if not self._bell.ended:
+            # Nothing else tells that a body broke off while its answer is read.
+            self._body.fail()
+
+    def end(self) -> None:
+        if not self._task.done():
+            with contextlib.suppress(RuntimeError):  # the loop is closed
+                self._loop.call_soon_threadsafe(self._end)
+
+    def _end(self) -> None:
+        if self._bell.ended:
+            return  # A second cancel would break off what the body does at its end.
+        self._bell.ended = True
+        self._bell.ring()
+        if self._body.drawing:
+            self._task.cancel()
+
+    async def ended(self) -> None:
+        try:
+            # The body itself may close the answer; and in another loop nothing can wait for it.
+            may_wait = self._loop is asyncio.get_running_loop() and self._task is not asyncio.current_task()
+        except RuntimeError:  # the caller is dropped with its loop
+            may_wait = False
+        if may_wait:
+            await _ended(self._task)
+
+    def raised(self) -> BaseException | None:
+        return self._task.exception() if self._task.done() and not self._task.cancelled() else None
+
+
 class LoopQueue(CallQueue):
     """The queue of an event loop of asyncio."""
 
@@ -167,6 +208,8 @@ class LoopQueue(CallQueue):
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__()
         self._loop = weakref.ref(loop)
+        # Which bring bodies beside their answers: the loop itself has only weak references to its tasks.
+        self._feeding: set[asyncio.Future[None]] = set()
         loop.add_reader(self.descriptor, self.drain)
 
     @classmethod
@@ -195,16 +238,19 @@ class LoopQueue(CallQueue):
                 if (feeding.cancelled() or feeding.exception() is not None) and body.fail():
                     await asyncio.wait({waiter}, timeout=FAILS_WITHIN)
                 feeding.result()
+            elif isinstance(body, Fed) and not bell.ended:
+                self._feeding.add(feeding)
+                feeding.add_done_callback(self._feeding.discard)
+                body.go_on(_LoopFeeding(feeding, body, bell))
             else:
                 if body.drawing:
                     feeding.cancel()
                 await asyncio.wait({feeding})
         except asyncio.CancelledError:
             feeding.cancel()
-            while not feeding.done():
-                # The body ends before its call does, however often that is cancelled, which anyio does in each turn of the loop.
-                with contextlib.suppress(asyncio.CancelledError):
-                    await asyncio.wait({feeding})
+            # The body ends before its call does, however often that is cancelled, which anyio does in each turn of the loop.
+            with contextlib.suppress(asyncio.CancelledError):
+                await _ended(feeding)
             raise
         finally:
             _seen(feeding)
@@ -236,6 +282,18 @@ class LoopQueue(CallQueue):
         except RuntimeError:  # closed meanwhile
             return False
         return True
+
+
+async def _ended(task: asyncio.Future[Any]) -> None:
+    """Awaits a task to its end. A caller that is cancelled meanwhile, however often, is told so afterwards."""
+    cancelled: asyncio.CancelledError | None = None
+    while not task.done():
+        try:
+            await asyncio.wait({task})
+        except asyncio.CancelledError as error:
+            cancelled = error
+    if cancelled is not None:
+        raise cancelled
 
 
 def _seen(future: asyncio.Future[Any]) -> None:

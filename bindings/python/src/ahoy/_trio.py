@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import contextvars
 import functools
 import importlib
 import inspect
@@ -11,7 +12,7 @@ import math
 import os
 from typing import Any, Callable
 
-from ._bodies import FAILS_WITHIN, Bell, Drawn, Fed
+from ._bodies import FAILS_WITHIN, Bell, Drawn, Fed, InThread
 from ._handle import Handle
 from ._queue import CallQueue
 
@@ -27,6 +28,8 @@ class _Waiter:
 
     def __init__(self) -> None:
         self.ended: Any = trio.Event()
+        # Set by this, and by the task beside it that brings a body.
+        self.either_ended: Any = trio.Event()
         self.result: Handle | None = None
         self.exception: BaseException | None = None
         self.body: Fed | Drawn | None = None
@@ -45,13 +48,14 @@ class _Waiter:
 
     def _end(self) -> None:
         self.ended.set()
+        self.either_ended.set()
         if self.body is not None and self.body.drawing:
             self.feeding.cancel()
 
 
 class _TrioBell:
     def __init__(self) -> None:
-        self.ended = False
+        self.ended = self.outlasts_head = False
         self._rung: Any = trio.Event()
         self._token: Any = trio.lowlevel.current_trio_token()
 
@@ -65,6 +69,74 @@ class _TrioBell:
     async def wait(self) -> None:
         await self._rung.wait()
         self._rung = trio.Event()
+
+
+class _TrioFeeding:
+    """A task of the run's own. A nursery would end only in the task and the order in which it began, while an answer may be
+    closed in another: by httpx, or by a generator that is dropped. So what awaits the answer awaits this as well."""
+
+    def __init__(self, body: Fed, bell: Bell) -> None:
+        self._body, self._bell = body, bell
+        self._token: Any = trio.lowlevel.current_trio_token()
+        self._task: Any = None
+        self._raised: BaseException | None = None
+        self._scope: Any = trio.CancelScope()
+        self._ended: Any = trio.Event()
+        self.goes_on = False
+
+    def begin(self, in_thread: InThread, either_ended: Any) -> None:
+        # In the caller's context, as a task in a nursery.
+        context = contextvars.copy_context()
+        self._task = trio.lowlevel.spawn_system_task(self._run, in_thread, either_ended, context=context)
+
+    async def _run(self, in_thread: InThread, either_ended: Any) -> None:
+        try:
+            with self._scope:
+                await self._body.feed(self._bell, in_thread)
+        except (GeneratorExit, trio.Cancelled):
+            raise
+        except BaseException as raised:
+            # Out of a task of the run's own it would end the run.
+            self._raised = raised
+        finally:
+            self._ended.set()
+            either_ended.set()
+            if self.goes_on and not self._bell.ended:
+                # Nothing else tells that a body broke off while its answer is read.
+                self._body.fail()
+
+    @property
+    def is_done(self) -> bool:
+        return bool(self._ended.is_set())
+
+    def end(self) -> None:
+        if not self.is_done:
+            with contextlib.suppress(trio.RunFinishedError):
+                self._token.run_sync_soon(self._end)
+
+    def _end(self) -> None:
+        self._bell.ended = True
+        self._bell.ring()
+        if self._body.drawing:
+            self._scope.cancel()
+
+    async def ended(self) -> None:
+        try:
+            # The body itself may close the answer; and in another run nothing can wait for it.
+            may_wait = self._token is trio.lowlevel.current_trio_token() and self._task is not trio.lowlevel.current_task()
+        except RuntimeError:  # the caller is dropped with its run
+            may_wait = False
+        if may_wait:
+            with trio.CancelScope(shield=True):
+                await self._ended.wait()
+
+    async def cancel(self) -> None:
+        """Ends it, whatever it waits for, and awaits that."""
+        self._scope.cancel()
+        await self.ended()
+
+    def raised(self) -> BaseException | None:
+        return self._raised
 
 
 class TrioQueue(CallQueue):
@@ -108,6 +180,8 @@ class TrioQueue(CallQueue):
         return _TrioBell()
 
     async def _fed(self, body: Fed | Drawn, bell: Bell, waiter: _Waiter) -> None:
+        if isinstance(body, Fed) and bell.outlasts_head:
+            return await self._fed_beside(body, bell, waiter)
         # What the body waits for may outlast the call.
         waiter.body = body
         try:
@@ -121,6 +195,33 @@ class TrioQueue(CallQueue):
                 with trio.move_on_after(FAILS_WITHIN):
                     await waiter.ended.wait()
             raise
+
+    async def _fed_beside(self, body: Fed, bell: Bell, waiter: _Waiter) -> None:
+        """Brings a body in a task that goes on after the head of the answer."""
+        feeding = _TrioFeeding(body, bell)
+        feeding.begin(self.in_thread, waiter.either_ended)
+        try:
+            await waiter.either_ended.wait()
+            if feeding.is_done:
+                # Also where the run ends, which cancels its own tasks, the body has not come to its end.
+                if not bell.ended and body.fail():
+                    with trio.move_on_after(FAILS_WITHIN):
+                        await waiter.ended.wait()
+            elif bell.ended:
+                feeding.end()
+                await feeding.ended()
+            else:
+                feeding.goes_on = True
+                return body.go_on(feeding)
+        except GeneratorExit:
+            raise  # The run is dropped, and nothing can be awaited any more.
+        except BaseException:
+            await feeding.cancel()
+            raise
+        finally:
+            raised = feeding.raised()
+            if raised is not None:
+                raise raised
 
     async def _outcome(self, waiter: _Waiter) -> Handle | None:
         await waiter.ended.wait()

@@ -102,7 +102,10 @@ class AsyncClient(BaseClient):
         return Response(await self._submit(request), request)
 
     def stream(self, method: str, path: str, **options: Unpack[StreamOptions]) -> _Streaming:
-        """`async with client.stream("GET", path) as response:` gives the answer when its head came."""
+        """`async with client.stream("GET", path) as response:` gives the answer when its head came.
+
+        What is left of the request's body by then is sent beside the answer, at the latest until the block ends.
+        """
         return _Streaming(self, method, path, options)
 
     def _delivery(self) -> Deliver:
@@ -170,9 +173,9 @@ class _Streaming:
         self._response = self._client._held(AsyncStreamedResponse(handle, self._request))
         return self._response
 
-    async def __aexit__(self, *_: object) -> None:
+    async def __aexit__(self, _: object, left_by: BaseException | None, __: object) -> None:
         if self._response is not None:
-            self._response.close()
+            await self._response._end(left_by)
 
 
 class AsyncStreamedResponse(NotCopied, BaseResponse):
@@ -181,19 +184,39 @@ class AsyncStreamedResponse(NotCopied, BaseResponse):
     def __init__(self, handle: Handle, request: Request | None = None) -> None:
         super().__init__(handle, request)
         self._reader = StreamedResponse(handle, request)
+        self._fed = request.fed if request is not None else None
 
     async def aiter_bytes(self) -> AsyncIterator[bytes]:
         """The pieces of the body as they come."""
         queue = queue_here()
         reader = self._reader
         while not reader.ended:
-            piece = reader._poll(0)
+            piece = self._poll()
             if piece:
                 yield piece
             if not reader.ended:
                 with waiting(self):
                     # A body that comes faster than it is read would else leave no other task its turn.
                     await (queue.checkpoint() if piece else queue.readable(self._pointer))
+
+    def _poll(self) -> bytes:
+        """What is there of the body. With its end, or its failure, nothing more is sent."""
+        try:
+            piece = self._reader._poll(0)
+        except errors.Error as error:
+            self._leave()
+            raised = self.request.raised() if self.request is not None else None
+            if isinstance(raised, (KeyboardInterrupt, SystemExit)):
+                raise raised
+            raise error from (raised or error.__cause__)
+        if self._reader.ended:
+            self._leave()
+        return piece
+
+    def _leave(self) -> None:
+        """Ends what is still sent."""
+        if self._fed is not None:
+            self._fed.leave()
 
     async def aiter_text(self) -> AsyncIterator[str]:
         """The same as text."""
@@ -223,7 +246,26 @@ class AsyncStreamedResponse(NotCopied, BaseResponse):
 
     def close(self) -> None:
         """Ends the exchange; the server sees the connection close if the body is not whole."""
+        self._leave()
         if self._handle.pointer is not None:
             self.raw_fields()
             self._let_go()
             self._reader.close()
+
+    async def _end(self, left_by: BaseException | None = None) -> None:
+        """The same, and awaits the end of what is still sent. What that has raised, and no read has told, comes out here."""
+        self.close()
+        if self._fed is None:
+            return
+        await self._fed.left()
+        raised = self._fed.raised()
+        if raised is not None and left_by is None:
+            raise raised
+        if raised is not None and left_by is not None and left_by.__context__ is None:
+            left_by.__context__ = raised
+
+    def __del__(self) -> None:
+        # Of an answer that is dropped nothing else ends the task that brings its body.
+        fed = getattr(self, "_fed", None)
+        if fed is not None:
+            fed.leave()

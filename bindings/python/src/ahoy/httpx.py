@@ -147,7 +147,7 @@ class _AsyncStream(httpx.AsyncByteStream):
             _raise(error, self._request)
 
     async def aclose(self) -> None:
-        self._response.close()
+        await self._response._end()
 
 
 class Transport(httpx.BaseTransport):

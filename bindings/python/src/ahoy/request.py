@@ -102,7 +102,9 @@ class Request:
 
         Kept, it would keep the request: the frames that it came through have it.
         """
-        if not isinstance(self._source, Drawn):
+        if isinstance(self._source, Fed):
+            return self._source.raised()
+        if self._source is None:
             return None
         raised, self._source.raised = self._source.raised, None
         return raised
