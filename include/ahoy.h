@@ -2680,8 +2680,7 @@ ahoy_status ahoy_client_builder_set_base_url(ahoy_client_builder *builder,
  * Names the client in its statistics: each of its series has the label `client` with this name, by
  * which those of several clients of one process are told apart. Default: no such label.
  *
- * @param name such as "payments"; not empty, without blanks around it or control characters, and
- *        not "off"
+ * @param name such as "payments", without blanks around it or control characters; "off" for none
  */
 AHOY_API
 ahoy_status ahoy_client_builder_set_name(ahoy_client_builder *builder,

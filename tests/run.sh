@@ -261,7 +261,8 @@ case ${1-} in
         joined deps
         [ "$failed" -eq 0 ] || finish
         beside null valgrind schema
-        each format arena header symbols description abi install tool readme instructions cpp
+        beside cpp
+        each format arena header symbols description abi install tool readme instructions
         joined
         # What no clock decides fills the time in which tests wait.
         nicer=10

@@ -139,17 +139,20 @@ impl<C> Setting<C> {
 
     /// Sets it in `config`, if the value is in range.
     pub(super) fn put(&self, config: &mut C, value: Value) -> SetResult {
-        let value = self.form.check(value)?;
-        // From a function: as a text it would be read as the word.
-        if let Value::Text(text) = &value
-            && self.words.contains(&text.as_str())
-        {
-            return Err(format!("is {text}, which is no {}", self.form.describe()).into());
-        }
+        let value = self.form.check(self.as_word(value))?;
         let Some(feature) = self.missing else { return (self.write)(config, value) };
         let default = (self.read)(config);
         (self.write)(config, value)?;
         if (self.read)(config) == default { Ok(()) } else { Err(Problem::Missing(feature)) }
+    }
+
+    /// A text from a function that is one of the words: as a line of text it would be read as that.
+    fn as_word(&self, value: Value) -> Value {
+        let word = match &value {
+            Value::Text(text) => self.words.iter().find(|word| *word == text),
+            _ => None,
+        };
+        word.map_or(value, |word| Value::Word(word))
     }
 
     /// Its form and the words beside it.

@@ -129,8 +129,7 @@ pub unsafe extern "C" fn ahoy_client_builder_set_base_url(
 /// Names the client in its statistics: each of its series has the label `client` with this name, by
 /// which those of several clients of one process are told apart. Default: no such label.
 ///
-/// @param name such as "payments"; not empty, without blanks around it or control characters, and
-///        not "off"
+/// @param name such as "payments", without blanks around it or control characters; "off" for none
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_client_builder_set_name(
     builder: *mut ahoy_client_builder,
