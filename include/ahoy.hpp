@@ -4813,8 +4813,7 @@ class client_builder : public detail::handle<ahoy_client_builder, &ahoy_client_b
      * Names the client in its statistics: each of its series has the label `client` with this name, by
      * which those of several clients of one process are told apart. Default: no such label.
      *
-     * @param name such as "payments"; not empty, without blanks around it or control characters, and
-     *        not "off"
+     * @param name such as "payments", without blanks around it or control characters; "off" for none
      */
     client_builder &set_name(const text_ref &name) { detail::value(try_set_name(name)); return *this; }
 
