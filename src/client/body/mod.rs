@@ -1,5 +1,6 @@
 //! Streamed bodies of answers.
 
+mod places;
 mod source;
 pub mod stream;
 pub mod streaming;

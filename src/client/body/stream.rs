@@ -15,10 +15,9 @@ use std::time::{Duration, Instant};
 use bytes::{Buf, Bytes};
 use tokio::sync::Notify;
 
+use super::places::Places;
 use super::source::{CarrierPoll, PieceSink, Source};
 
-use crate::balancer::lease::OpenStream;
-use crate::client::admission::limit::InFlightPermit;
 use crate::client::core::{Core, check_may_wait, out_of_resources};
 use crate::error::{Error, ErrorKind};
 use crate::runtime::clock::timeout;
@@ -219,15 +218,6 @@ impl fmt::Debug for BodyStream {
     }
 }
 
-/// What a streamed answer takes until the end of its body, or until its reader gives it up.
-#[derive(Debug, Default)]
-pub(crate) struct Places {
-    /// What its endpoint is busy with.
-    pub(super) stream: Option<OpenStream>,
-    /// The call's place below the client's limit.
-    pub(super) permit: Option<InFlightPermit>,
-}
-
 /// The channel of one body's pieces, which its carrier and its reader share.
 #[derive(Default)]
 pub(crate) struct BodyChannel {
@@ -263,9 +253,9 @@ impl BodyChannel {
 
     /// What the body has taken is free for others.
     pub(super) fn give_places_back(&self) {
-        let Places { stream, permit } = std::mem::take(&mut self.lock().places);
+        let places = std::mem::take(&mut self.lock().places);
         // Without the lock: another call may go on by it.
-        drop((stream, permit));
+        places.give_back();
     }
 
     /// Ends the exchange that the pieces come from, and tells how many bytes came.

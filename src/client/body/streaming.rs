@@ -10,8 +10,9 @@ use std::time::{Duration, Instant};
 
 use http::{HeaderMap, StatusCode, header};
 
+use super::places::Places;
 use super::source::{CarrierPoll, Source, late};
-use super::stream::{BodyChannel, BodyStream, Places};
+use super::stream::{BodyChannel, BodyStream};
 use crate::balancer::lease::{Lease, OpenStream};
 use crate::client::admission::limit::InFlightPermit;
 use crate::client::call::call::Call;
