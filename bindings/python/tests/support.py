@@ -139,6 +139,14 @@ class Upload:
         finally:
             self.closed = True
 
+    async def closes(self):
+        """Whether it ends, in a turn of the loop to come: httpx has it in a generator that it drops."""
+        for _ in range(5000):
+            if self.closed:
+                break
+            await self.sleep(0.001)
+        return self.closed
+
 
 def answers(port):
     """Whether somebody listens at a port."""
