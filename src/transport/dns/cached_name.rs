@@ -8,7 +8,7 @@
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-use super::LookupError;
+use super::lookup_error::LookupError;
 
 /// What one question brought.
 #[derive(Clone, Debug)]

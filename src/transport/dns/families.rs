@@ -9,8 +9,8 @@ use std::pin::pin;
 use hickory_resolver::proto::rr::Name;
 use tokio::time::timeout;
 
-use super::LookupError;
 use super::cached_name::{Answer, RESOLUTION_DELAY};
+use super::lookup_error::LookupError;
 use super::query::{self, QUESTIONS, Servers};
 use super::search::Certainty;
 
@@ -124,9 +124,9 @@ mod tests {
 
     use super::*;
     use crate::transport::dns::records::{NameServers, RecordKind, Unanswered};
+    use crate::transport::dns::resolver::{Resolver, Source};
     use crate::transport::dns::search::SearchList;
     use crate::transport::dns::settings::Settings;
-    use crate::transport::dns::{Resolver, Source};
 
     fn name_of(text: &str) -> Name {
         query::name(text).unwrap()

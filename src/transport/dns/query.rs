@@ -10,8 +10,9 @@ use hickory_resolver::net::{DnsError, NoRecords};
 use hickory_resolver::proto::rr::rdata::CNAME;
 use hickory_resolver::proto::rr::{Name, RData, Record, RecordType};
 
-use super::LookupError;
+use super::addresses::MAX_ADDRESSES;
 use super::cached_name::Answer;
+use super::lookup_error::LookupError;
 use super::ordered::Ordered;
 use super::search::SearchList;
 use super::settings::Settings;
@@ -55,8 +56,7 @@ pub(super) async fn ask(servers: &Servers, name: Name, kind: RecordType) -> Answ
         Err(error) => return without_addresses(&error),
     };
     let ttl = found.valid_until().saturating_duration_since(Instant::now());
-    let addresses: Vec<_> =
-        addresses_of(&name, found.answers()).take(super::MAX_ADDRESSES).collect();
+    let addresses: Vec<_> = addresses_of(&name, found.answers()).take(MAX_ADDRESSES).collect();
     match addresses.is_empty() {
         true => Answer::Nothing(LookupError::no_address(), ttl),
         false => Answer::Addresses(addresses, ttl),

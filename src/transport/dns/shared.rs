@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use once_cell::sync::OnceCell;
 
-use super::Resolver;
+use super::resolver::Resolver;
 use crate::runtime::io_thread;
 use crate::runtime::process::PerProcess;
 
