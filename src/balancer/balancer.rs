@@ -3,38 +3,32 @@
 //! It owns the live endpoints, so clients that share it share the circuits. Picks read one immutable roster
 //! and never wait for an update.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
-
-use arc_swap::ArcSwap;
-use once_cell::sync::OnceCell;
-use rand::Rng;
 
 use super::cluster_state::Mode;
 use super::lease::{Lease, LeaseRequest};
-use super::list::List;
-use super::locality_state::Rules;
+use super::live::Live;
 use super::member::Member;
 use super::observe::observers::Observers;
 use super::outage::Outage;
 use super::outliers;
 use super::pick::attempted::Attempted;
 use super::pick::constraints::PickConstraints;
+use super::pick::error::PickError;
 use super::pick::pick_state::PickState;
 use super::pick::picker::{PickContext, Picked, Picker};
 use super::prequal::probe_bell::ProbeBell;
 use super::roster::{Locality, Roster};
 use crate::config::{Algorithm, BalancerConfig, KeySource};
-use crate::discovery::{Callbacks, CustomProvider, Subscription, Supply};
+use crate::discovery::{Callbacks, CustomProvider, Supply};
 use crate::error::{Error, ErrorKind};
 use crate::event::{Event, Observer};
-use crate::policy::{
-    CircuitState, FAILURE_REMEMBERED, MOST_ASKED, OverduePolicy, Recovery, RoundRobin,
-};
-use crate::runtime::host::{caller, caller_jobs};
+use crate::policy::{CircuitState, FAILURE_REMEMBERED, MOST_ASKED, OverduePolicy};
+use crate::runtime::entropy;
+use crate::runtime::host::caller_jobs;
 use crate::runtime::process::PerProcess;
-use crate::runtime::{clock, entropy};
 
 /// Endpoints, circuits and the rule that picks.
 pub struct Balancer {
@@ -49,134 +43,11 @@ pub struct Balancer {
     pub(super) live: PerProcess<Live>,
 }
 
-/// What changes while the balancer is used.
-#[derive(Debug)]
-pub(super) struct Live {
-    pub(super) rules: Rules,
-    pub(super) pick_state: ArcSwap<PickState>,
-    round_robin: RoundRobin,
-    /// This process's own draw of a subset.
-    pub(super) seed: u64,
-    pub(super) list: List,
-    /// The part in the provider's watch, where it has one.
-    pub(super) joined: OnceCell<Subscription>,
-    /// Another balancer took over: the list stays as it is.
-    pub(super) retired: AtomicBool,
-    /// Begun with the first call of a client.
-    background_begun: OnceCell<()>,
-    /// When the last attempt set out, in the rules' milliseconds; kept only where checks want to know.
-    last_asked: AtomicU64,
-    /// Rung where calls want probes.
-    bell: Option<ProbeBell>,
-    recovery: Option<Mutex<Recovery>>,
-    /// Whether the recovery must be asked.
-    is_recovering: AtomicBool,
-}
-
-impl Live {
-    fn new(config: &BalancerConfig, observers: Arc<Observers>) -> Self {
-        Self::by(config, Rules::new(config, observers, clock::now()))
-    }
-
-    pub(super) fn by(config: &BalancerConfig, rules: Rules) -> Self {
-        // A random start: clients that all began with the first endpoint would overload it.
-        let (start, seed) = entropy::with_rng(|rng| (rng.next_u64() as usize, rng.next_u64()));
-        Self {
-            rules,
-            pick_state: ArcSwap::default(),
-            round_robin: RoundRobin::new(start),
-            seed,
-            list: List::default(),
-            joined: OnceCell::new(),
-            retired: AtomicBool::new(false),
-            background_begun: OnceCell::new(),
-            last_asked: AtomicU64::new(0),
-            bell: config.algorithm.probing().map(|_| ProbeBell::default()),
-            recovery: config.recovery.map(|rule| Mutex::new(Recovery::new(rule))),
-            is_recovering: AtomicBool::new(false),
-        }
-    }
-
-    /// What `before` held back is held back by the new rules too.
-    pub(super) fn go_on_from(&mut self, before: &Self) {
-        let own = self.recovery.as_mut().map(|own| own.get_mut());
-        if let Some((own, old)) = own.zip(before.recovery.as_ref()) {
-            let own = own.unwrap_or_else(PoisonError::into_inner);
-            *own = old.lock().unwrap_or_else(PoisonError::into_inner).by(own.config());
-            *self.is_recovering.get_mut() = before.is_recovering();
-        }
-    }
-
-    /// Whether an attempt may go, or is held back while the service recovers from an outage of all.
-    fn lets_through(&self, roster: &Roster, now: Instant) -> bool {
-        let Some(recovery) = self.recovery.as_ref().filter(|_| self.is_recovering()) else {
-            return true;
-        };
-        let well = roster.well();
-        // Only probes can go, which their circuits hold back already: without them no endpoint would come back.
-        if well == 0 {
-            return true;
-        }
-        let mut recovery = recovery.lock().unwrap_or_else(PoisonError::into_inner);
-        let lets = entropy::with_rng(|rng| recovery.admits(well, now, rng));
-        self.is_recovering.store(recovery.is_recovering(), Ordering::Relaxed);
-        lets
-    }
-
-    fn is_recovering(&self) -> bool {
-        self.is_recovering.load(Ordering::Relaxed)
-    }
-
-    fn note_all_out(&self, now: Instant) {
-        if let Some(recovery) = &self.recovery {
-            recovery.lock().unwrap_or_else(PoisonError::into_inner).all_out(now);
-            self.is_recovering.store(true, Ordering::Relaxed);
-        }
-    }
-}
-
 /// One reference that a client, a builder or a handle has for as long as it may use its balancer.
 pub type UsageToken = Arc<()>;
 
-/// What a call is told that [`Recovery`] holds back.
-pub(crate) const HELD_BACK: &str = "held back while the service recovers from an outage";
-
 /// How many endpoints an error explains at most: a message is read by people.
 pub(crate) const EXPLAINED: usize = 10;
-
-/// Why no endpoint could be had.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PickError {
-    /// How many endpoints are known.
-    pub(crate) known: usize,
-    /// How many of them are listed with a weight of 0.
-    pub(crate) weightless: usize,
-    /// How many have a circuit that is not closed.
-    pub(crate) circuits: usize,
-    /// When the next probe is due.
-    pub(crate) retry_at: Option<Instant>,
-    /// Some endpoints take calls, but are full, or a function of the host names none of them.
-    pub(crate) some_admit: bool,
-    /// Circuits admit, but each endpoint has as many attempts in flight as it may.
-    pub(crate) full: bool,
-    /// Some admit, but traffic is held back while the service recovers.
-    pub(crate) held_back: bool,
-    /// How many updates had ended well when the endpoints were looked at.
-    pub(crate) updates_seen: u64,
-}
-
-impl Live {
-    fn context<'a>(
-        &self,
-        attempted: &'a Attempted,
-        key: Option<u64>,
-        constraints: PickConstraints,
-        now: Instant,
-    ) -> PickContext<'a> {
-        let tick = self.rules.tick(now);
-        PickContext { attempted, key, constraints, now, tick, caller: caller::number() }
-    }
-}
 
 impl std::fmt::Debug for Balancer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -502,51 +373,5 @@ impl Balancer {
     /// Whether any endpoint admits.
     pub(crate) fn has_any(&self, now: Instant) -> bool {
         self.has_unattempted(Attempted::NONE, now)
-    }
-}
-
-impl PickError {
-    fn of(roster: &Roster) -> Self {
-        let (known, weightless) = (roster.len(), roster.weightless());
-        Self {
-            known,
-            weightless,
-            circuits: 0,
-            retry_at: None,
-            some_admit: false,
-            full: false,
-            held_back: false,
-            updates_seen: 0,
-        }
-    }
-
-    /// What the caller is told.
-    pub(crate) fn reason(self, now: Instant) -> String {
-        if self.full {
-            return "every endpoint has as many attempts in flight as it may".to_owned();
-        }
-        let probe = self.next_probe(now);
-        match self.known - self.weightless {
-            _ if self.held_back => HELD_BACK.to_owned(),
-            0 if self.known > 0 => "every endpoint is listed with a weight of 0".to_owned(),
-            0 => "no endpoint is known".to_owned(),
-            _ if self.circuits == 0 => "no endpoint was picked".to_owned(),
-            known if self.circuits < known => {
-                format!(
-                    "no endpoint was picked; of {known}, {} have an open circuit; {probe}",
-                    self.circuits
-                )
-            }
-            1 => format!("the circuit of the one endpoint is open; {probe}"),
-            known => format!("all {known} circuits are open; {probe}"),
-        }
-    }
-
-    fn next_probe(self, now: Instant) -> String {
-        let wait = self.retry_at.map(|at| at.saturating_duration_since(now).as_millis());
-        match wait {
-            Some(wait) => format!("the next probe is due in {wait} ms"),
-            None => "none will be probed by itself".to_owned(),
-        }
     }
 }

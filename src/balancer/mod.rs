@@ -10,6 +10,7 @@ pub(crate) mod cluster_state;
 pub(crate) mod hot_state;
 pub mod lease;
 pub(crate) mod list;
+mod live;
 pub(crate) mod locality_state;
 pub mod member;
 pub(crate) mod member_stats;

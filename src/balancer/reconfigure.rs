@@ -5,9 +5,10 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::balancer::{Balancer, Live, UsageToken};
+use super::balancer::{Balancer, UsageToken};
 use super::cluster_state::Mode;
 use super::list::{Change, Refresh};
+use super::live::Live;
 use super::locality_state::Rules;
 use super::pick::pick_state::PickState;
 use super::register::Register;

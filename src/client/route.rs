@@ -7,10 +7,11 @@ use std::time::Instant;
 use http::Uri;
 
 use super::origins::{Origin, Origins};
-use crate::balancer::balancer::{Balancer, PickError};
+use crate::balancer::balancer::Balancer;
 use crate::balancer::lease::Lease;
 use crate::balancer::pick::attempted::Attempted;
 use crate::balancer::pick::constraints::PickConstraints;
+use crate::balancer::pick::error::PickError;
 use crate::endpoint::{Endpoint, Scheme, without_brackets};
 use crate::error::Error;
 use crate::request::{MAX_TARGET, check_target, climbs, too_long};

@@ -2,15 +2,21 @@
 //! balancer.
 
 use std::sync::atomic::{AtomicU8, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+mod availability;
 mod circuit;
+mod out_reason;
+mod run;
 
+pub(crate) use self::availability::{Availability, ProbeDue};
 pub(crate) use self::circuit::Granted;
+pub(crate) use self::out_reason::OutReason;
+use self::out_reason::{OUT_BY_ITSELF, stays_out_for};
+pub(crate) use self::run::Run;
 use super::cluster_state::ClusterState;
-use super::hot_state::{CountsInFlight, HotState, InFlightBefore};
-use super::locality_state::LocalityState;
+use super::hot_state::{HotState, InFlightBefore};
 use super::member_stats::MemberStats;
 use super::observe::history::History;
 use super::subset::HostHealth;
@@ -38,38 +44,6 @@ pub struct Member {
 // A lock and a word behind it, in whatever bytes a system needs for them.
 const _: () = assert!(size_of::<Member>() <= size_of::<Mutex<usize>>() + 24);
 
-/// A run of slots, the same for every version of the roster.
-#[derive(Debug)]
-pub(crate) struct Run {
-    pub(crate) hot: HotState,
-    /// By slot, the same endpoints in the balancer that took over from this one's; made when one does.
-    successors: OnceLock<Box<[OnceLock<Arc<Member>>]>>,
-}
-
-impl CountsInFlight for Run {
-    fn in_flight(&self, slot: usize) -> u32 {
-        self.hot.own_in_flight(slot)
-    }
-}
-
-impl Run {
-    pub(crate) const fn new(hot: HotState) -> Self {
-        Self { hot, successors: OnceLock::new() }
-    }
-
-    fn successor(&self, slot: usize) -> Option<&Arc<Member>> {
-        self.successors.get()?.get(self.hot.index(slot))?.get()
-    }
-
-    /// The list of the balancer that is taken over from stays as it is, so that a slot has one at most.
-    fn succeed(&self, slot: usize, member: Arc<Member>) {
-        let made = || self.hot.slots().map(|_| OnceLock::new()).collect();
-        if let Some(successor) = self.successors.get_or_init(made).get(self.hot.index(slot)) {
-            let _ = successor.set(member);
-        }
-    }
-}
-
 /// What an attempt needs both of, so that it takes one lock for them.
 #[derive(Debug)]
 struct MemberState {
@@ -81,71 +55,6 @@ struct MemberState {
 impl MemberState {
     fn breaker(&self) -> Option<&Breaker> {
         self.history.as_ref().map(|history| &history.breaker)
-    }
-}
-
-/// A reason not to be simply in rotation, beside an open circuit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-pub(crate) enum OutReason {
-    /// No longer listed.
-    Departed = 1,
-    /// Joined or came back a short time ago.
-    Warming = 2,
-    /// Fared worse than its neighbours.
-    Ejected = 4,
-    /// Did not pass its checks.
-    Unhealthy = 8,
-    /// Listed with a weight of 0.
-    Drained = 16,
-}
-
-/// The reasons that go on in a balancer with these rules, a bit for each.
-fn stays_out_for(shared: &LocalityState) -> u8 {
-    let rules = [
-        (true, OutReason::Drained),
-        (shared.warms_up, OutReason::Warming),
-        (shared.cluster.ejection.is_some(), OutReason::Ejected),
-        (shared.cluster.checks, OutReason::Unhealthy),
-    ];
-    rules.into_iter().filter(|(goes_on, _)| *goes_on).fold(0, |out, (_, reason)| out | reason as u8)
-}
-
-/// What keeps an endpoint out wherever it is listed.
-const OUT_BY_ITSELF: u8 =
-    OutReason::Warming as u8 | OutReason::Ejected as u8 | OutReason::Unhealthy as u8;
-
-/// Whether a member may be tried.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Availability {
-    /// It may.
-    In,
-    /// It may as a probe.
-    Probe(ProbeDue),
-    /// It may now and then: it joined or came back this long ago.
-    Warming(Duration),
-    /// It may not, though it answers.
-    Tripped,
-    /// It may not.
-    Out,
-}
-
-/// What is known of a probe that is due.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct ProbeDue {
-    /// For how long it has been.
-    pub(crate) since: Duration,
-    /// The endpoint is out for hanging.
-    pub(crate) hangs: bool,
-    /// None has gone out since the circuit opened last.
-    pub(crate) is_first: bool,
-}
-
-impl ProbeDue {
-    fn of(breaker: &Breaker, now: Instant) -> Option<Self> {
-        let since = breaker.probe_due_for(now)?;
-        let is_first = breaker.state() == CircuitState::Open;
-        Some(Self { since, hangs: breaker.is_tripped_by_hang(), is_first })
     }
 }
 
@@ -503,7 +412,7 @@ impl Member {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::balancer::locality_state::Rules;
+    use crate::balancer::locality_state::{LocalityState, Rules};
     use crate::config::{Algorithm, BalancerConfig};
     use crate::outcome::Verdict;
     use crate::policy::Observation;

@@ -3,6 +3,7 @@
 pub mod attempted;
 pub mod constraints;
 mod early;
+pub mod error;
 pub(crate) mod pick_state;
 pub(crate) mod picker;
 pub(crate) mod picker_table;

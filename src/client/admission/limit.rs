@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
-use crate::balancer::balancer::HELD_BACK;
+use crate::balancer::pick::error::HELD_BACK;
 use crate::criticality::Criticality;
 use crate::outcome::FailureKind;
 use crate::policy::{

@@ -9,11 +9,13 @@
 
 use std::ops::Range;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock, Weak};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use super::locality_state::LocalityState;
-use super::member_stats::MemberStats;
+use super::beside::{Beside, InFlightBefore};
+use super::runs::{WIDTH, slots_of};
+use crate::balancer::locality_state::LocalityState;
+use crate::balancer::member_stats::MemberStats;
 use crate::policy::{HostLoad, LoadOutcome, Overdue, ProbeEligibility, ProbePace, Tick};
 
 /// The hot state of a run of slots, the same for every version of the roster.
@@ -32,34 +34,6 @@ pub(crate) struct HotState {
     beside: OnceLock<Beside>,
     /// Made when the first of them hangs or is probed.
     hang_state: OnceLock<Box<[HangState]>>,
-}
-
-/// What is in flight beside the attempts that loads count.
-#[derive(Debug)]
-struct Beside {
-    /// Streamed answers whose bodies are under way.
-    streams: Box<[AtomicU32]>,
-    /// What is in flight by the balancers before, of the few endpoints where anything was.
-    before: OnceLock<Box<[OnceLock<Vec<InFlightBefore>>]>>,
-}
-
-/// A run of slots of a balancer that was taken over from.
-pub(crate) trait CountsInFlight: std::fmt::Debug + Send + Sync {
-    /// How many attempts are in flight by it to the endpoint at `slot`.
-    fn in_flight(&self, slot: usize) -> u32;
-}
-
-/// Where an endpoint stood in a balancer before, for as long as anything is in flight there.
-#[derive(Clone, Debug)]
-pub(crate) struct InFlightBefore {
-    pub(crate) run: Weak<dyn CountsInFlight>,
-    pub(crate) slot: usize,
-}
-
-impl InFlightBefore {
-    fn count(&self) -> u32 {
-        self.run.upgrade().map_or(0, |run| run.in_flight(self.slot))
-    }
 }
 
 /// What is kept of an endpoint that hangs or is being probed.
@@ -322,37 +296,28 @@ impl HotState {
         let older = old.beside.get().and_then(|it| it.before(old.index(before.slot)));
         let all = older.into_iter().flatten().cloned().chain([before]);
         let in_flight: Vec<_> = all.filter(|it| it.count() > 0).collect();
-        if in_flight.is_empty() || self.load(slot).is_none() {
-            return;
-        }
-        let made = || self.slots().map(|_| OnceLock::new()).collect();
-        let places = self.make_beside().before.get_or_init(made);
-        if let Some(place) = places.get(self.index(slot)) {
-            let _ = place.set(in_flight);
+        if !in_flight.is_empty() && self.load(slot).is_some() {
+            self.make_beside().count_before(self.index(slot), in_flight);
         }
     }
 
     fn make_beside(&self) -> &Beside {
-        self.beside.get_or_init(|| Beside {
-            streams: self.slots().map(|_| AtomicU32::new(0)).collect(),
-            before: OnceLock::new(),
-        })
+        self.beside.get_or_init(|| Beside::new(self.slots().len()))
     }
 
     /// The body of a streamed answer of the endpoint at `slot` is under way from now on. Whether that is counted.
     pub(crate) fn stream_begins(&self, slot: usize) -> bool {
-        let place = |_| self.make_beside().streams.get(self.index(slot));
-        let Some(streams) = self.load(slot).and_then(place) else { return false };
-        streams.fetch_add(1, Ordering::Relaxed);
-        self.shared.started();
-        true
+        let counts =
+            self.load(slot).is_some() && self.make_beside().stream_begins(self.index(slot));
+        if counts {
+            self.shared.started();
+        }
+        counts
     }
 
     /// A body that was counted is not under way any more.
     pub(crate) fn stream_ends(&self, slot: usize) {
-        let streams = self.beside.get().and_then(|it| it.streams.get(self.index(slot)));
-        if let Some(streams) = streams {
-            streams.fetch_sub(1, Ordering::Relaxed);
+        if self.beside.get().is_some_and(|it| it.stream_ends(self.index(slot))) {
             self.shared.finished();
         }
     }
@@ -422,21 +387,6 @@ impl HotState {
     }
 }
 
-impl Beside {
-    fn count(&self, index: usize) -> u32 {
-        let before = self.before(index).into_iter().flatten().map(InFlightBefore::count).sum();
-        self.streams(index).saturating_add(before)
-    }
-
-    fn streams(&self, index: usize) -> u32 {
-        self.streams.get(index).map_or(0, |streams| streams.load(Ordering::Relaxed))
-    }
-
-    fn before(&self, index: usize) -> Option<&Vec<InFlightBefore>> {
-        self.before.get()?.get(index)?.get()
-    }
-}
-
 /// Whether the bit of `slot` was different before.
 fn set(bits: &AtomicU64, slot: usize, on: bool) -> bool {
     let bit = bit(slot);
@@ -452,53 +402,4 @@ fn set(bits: &AtomicU64, slot: usize, on: bool) -> bool {
 
 const fn bit(slot: usize) -> u64 {
     1 << (slot % WIDTH)
-}
-
-/// The number of the run that `slot` lies in.
-#[inline]
-pub(crate) fn run_of(slot: usize) -> usize {
-    // 0 below 64, 1 below 128, 2 below 256 and so on up to 6; without a branch, as slots are drawn.
-    let doublings = usize::BITS - (slot / WIDTH).min(WIDEST / WIDTH - 1).leading_zeros();
-    doublings as usize + slot / WIDEST
-}
-
-/// The slots of the run of this number.
-fn slots_of(run: usize) -> Range<usize> {
-    let start = |run: usize| match run {
-        0 => 0,
-        1..DOUBLED => WIDTH << (run - 1),
-        _ => (run - DOUBLED + 1) * WIDEST,
-    };
-    start(run)..start(run + 1)
-}
-
-/// Places in the first run, which few levels exceed, and bits in a word.
-const WIDTH: usize = 64;
-
-/// Places in the last runs: 128 KB of loads, so that room for endpoints to come is small beside those there.
-const WIDEST: usize = 4096;
-
-/// From this run on they are equally wide.
-const DOUBLED: usize = (WIDEST / WIDTH).ilog2() as usize + 1;
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn each_place_lies_in_the_run_that_has_it() {
-        let mut next = 0;
-        for run in 0..40 {
-            let slots = slots_of(run);
-            assert_eq!(slots.start, next, "one run after the other");
-            assert!(slots.clone().all(|slot| run_of(slot) == run), "{run}: {slots:?}");
-            assert_eq!((slots.start % WIDTH, slots.end % WIDTH), (0, 0));
-            next = slots.end;
-        }
-        assert_eq!(slots_of(0).len(), WIDTH);
-        assert_eq!(
-            (slots_of(6).len(), slots_of(7).len(), slots_of(39).len()),
-            (2048, WIDEST, WIDEST)
-        );
-    }
 }
