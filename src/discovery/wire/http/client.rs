@@ -1,42 +1,24 @@
-//! Asking a registry over HTTP/1.1, on the connections that calls have too: a forked child closes their sockets.
-//!
-//! A server that is slow and one that hangs look alike. So a question that is not answered within the time of a connect
-//! goes to the next server or address as well, where there is one, and the first answer counts.
+//! A client of one registry's servers.
 
-use std::future::{Future, poll_fn};
-use std::path::Path;
-use std::pin::{Pin, pin};
+use std::future::Future;
+use std::pin::pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::Duration;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
-use tokio::time::{Sleep, sleep, timeout};
+use tokio::time::timeout;
 
-use super::RegistryCache;
-use super::connections::{connections, read};
-use super::registry_cache::CachedToken;
+use super::credentials::{Credentials, TokenForm};
+use super::server_race::{ServerRace, ServerResult};
+use super::stream::{Stream, named};
 use crate::discovery::config::RegistryConfig;
 use crate::discovery::source::{SessionEnd, UpdateChannel};
 use crate::discovery::source_context::SourceContext;
+use crate::discovery::wire::RegistryCache;
+use crate::discovery::wire::connections::connections;
 use crate::endpoint::{Endpoint, Host, Scheme};
-use crate::policy::retry_after;
-use crate::runtime::clock;
-use crate::transport::{Direct, DirectConfig, Exchange, Progress, StreamedBody, Transport};
-
-pub use crate::transport::Answer;
-
-/// How `Authorization` carries the registry's token.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TokenForm {
-    /// As `Bearer`; a user and a password as `Basic`.
-    Bearer,
-    /// As it is.
-    Plain,
-}
+use crate::transport::{Answer, Direct, DirectConfig, Exchange, Progress, Transport};
 
 /// Asks the servers of one registry, in one session.
 pub struct HttpClient {
@@ -46,24 +28,6 @@ pub struct HttpClient {
     servers: Vec<Arc<Endpoint>>,
     cache: Arc<RegistryCache>,
     credentials: Credentials,
-}
-
-struct Credentials {
-    registry: RegistryConfig,
-    form: TokenForm,
-    /// Each session reads the token's file.
-    begun: Instant,
-    cache: Arc<RegistryCache>,
-}
-
-/// An answer's body as it comes.
-pub struct Stream {
-    /// The status.
-    pub status: StatusCode,
-    /// The headers.
-    pub headers: HeaderMap,
-    live: Option<Box<StreamedBody>>,
-    server: Arc<Endpoint>,
 }
 
 /// One request to the registry, whichever server answers it.
@@ -78,13 +42,6 @@ struct RegistryRequest<'a> {
     limit: Duration,
     is_streamed: bool,
 }
-
-/// The request to one of the servers, under way.
-type ServerAttempt<'a> =
-    Pin<Box<dyn Future<Output = (usize, Result<ServerResult, SessionEnd>)> + Send + 'a>>;
-
-/// What came of asking one server.
-type ServerResult = Result<Answer, String>;
 
 impl HttpClient {
     /// A client for `servers`.
@@ -342,198 +299,10 @@ fn is_fault(status: StatusCode) -> bool {
     status.is_server_error() || is_busy
 }
 
-/// The servers that are asked beside each other.
-struct ServerRace<'a> {
-    running: Vec<ServerAttempt<'a>>,
-    /// How many were asked.
-    begun: usize,
-    patience: Duration,
-    /// When the last one that was asked has been waited for as long as that.
-    overdue: Pin<Box<Sleep>>,
-}
-
-impl<'a> ServerRace<'a> {
-    fn new(patience: Duration) -> Self {
-        Self { running: Vec::new(), begun: 0, patience, overdue: Box::pin(sleep(patience)) }
-    }
-
-    fn begin(&mut self, attempt: ServerAttempt<'a>) {
-        self.running.push(attempt);
-        self.begun += 1;
-        self.overdue.set(sleep(self.patience));
-    }
-
-    /// The next that is done; none where another may be asked and the last one is overdue.
-    async fn next(&mut self, may_ask: bool) -> Option<(usize, Result<ServerResult, SessionEnd>)> {
-        poll_fn(|cx| self.poll(may_ask, cx)).await
-    }
-
-    fn poll(
-        &mut self,
-        may_ask: bool,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<(usize, Result<ServerResult, SessionEnd>)>> {
-        for index in 0..self.running.len() {
-            if let Poll::Ready(done) = self.running[index].as_mut().poll(cx) {
-                drop(self.running.swap_remove(index));
-                return Poll::Ready(Some(done));
-            }
-        }
-        match may_ask && self.overdue.as_mut().poll(cx).is_ready() {
-            true => Poll::Ready(None),
-            false => Poll::Pending,
-        }
-    }
-}
-
-impl Stream {
-    /// The next piece of the body; none at its end.
-    ///
-    /// # Errors
-    /// It broke off.
-    pub async fn chunk(&mut self) -> Result<Option<Bytes>, SessionEnd> {
-        let Some(live) = &mut self.live else { return Ok(None) };
-        match live.next().await {
-            Some(Ok(piece)) => Ok(Some(piece)),
-            end => {
-                self.live = None;
-                let failed = |failure: &str| SessionEnd::Failed(named(&self.server, failure));
-                end.transpose().map_err(|failure| failed(&failure.detail))
-            }
-        }
-    }
-
-    /// What comes until the end, up to `most` bytes, and within `limit`.
-    ///
-    /// # Errors
-    /// As for [`Self::chunk`].
-    pub async fn rest(&mut self, most: usize, limit: Duration) -> Result<Bytes, SessionEnd> {
-        let mut all = Vec::new();
-        let whole = async {
-            while all.len() < most
-                && let Some(piece) = self.chunk().await?
-            {
-                all.extend_from_slice(&piece[..piece.len().min(most - all.len())]);
-            }
-            Ok(())
-        };
-        if let Ok(ended) = timeout(limit, whole).await {
-            ended?;
-        }
-        Ok(all.into())
-    }
-}
-
-impl Credentials {
-    fn new(registry: &RegistryConfig, form: TokenForm, cache: Arc<RegistryCache>) -> Self {
-        Self { registry: registry.clone(), form, begun: clock::now(), cache }
-    }
-
-    /// What is sent as `Authorization`.
-    fn header(&self, anew: bool) -> Result<Option<HeaderValue>, SessionEnd> {
-        let registry = &self.registry;
-        if let Some(path) = &registry.token_file {
-            return self.of_file(path, anew).map(Some);
-        }
-        if let Some(token) = &registry.token {
-            return self.of_token(token.reveal()).map(Some);
-        }
-        let Some(name) = registry.username.as_ref().filter(|_| self.form == TokenForm::Bearer)
-        else {
-            return Ok(None);
-        };
-        let password = registry.password.as_ref().map_or("", |password| password.reveal());
-        let pair = STANDARD.encode(format!("{name}:{password}"));
-        sensitive(format!("Basic {pair}"), "username").map(Some)
-    }
-
-    fn of_token(&self, token: &str) -> Result<HeaderValue, SessionEnd> {
-        match self.form {
-            TokenForm::Bearer => sensitive(format!("Bearer {token}"), "token"),
-            TokenForm::Plain => sensitive(token.to_owned(), "token"),
-        }
-    }
-
-    /// Whether the token's file says something else than when it was read.
-    fn is_replaced(&self) -> bool {
-        let Some(path) = &self.registry.token_file else { return false };
-        let Some(held) = self.cache.token(path) else { return false };
-        self.token_of(path).is_ok_and(|token| token != held.value)
-    }
-
-    fn token_of(&self, path: &Path) -> Result<HeaderValue, SessionEnd> {
-        let token = read("token_file", path)?;
-        self.of_token(String::from_utf8_lossy(&token).trim())
-    }
-
-    /// Read again once a minute, as tokens of Kubernetes are renewed well before their end. While it cannot be read, as
-    /// while it is written anew, what it said before counts.
-    fn of_file(&self, path: &Path, anew: bool) -> Result<HeaderValue, SessionEnd> {
-        let (held, now) = (self.cache.token(path), clock::now());
-        if let Some(held) = &held
-            && !anew
-            && held.read_at >= self.begun
-            && now.saturating_duration_since(held.read_at) < TOKEN_AGE
-        {
-            return Ok(held.value.clone());
-        }
-        match (self.token_of(path), held) {
-            (Ok(value), _) => {
-                let token =
-                    CachedToken { path: path.to_owned(), read_at: now, value: value.clone() };
-                self.cache.cache_token(token);
-                Ok(value)
-            }
-            (Err(_), Some(held)) => Ok(held.value.clone()),
-            (Err(ended), None) => Err(ended),
-        }
-    }
-}
-
-/// Why an answer with an error's status ends the session, which may ask to be left alone for a while.
-#[must_use]
-pub fn failed(problem: String, status: StatusCode, headers: &HeaderMap) -> SessionEnd {
-    let asked = headers.get(header::RETRY_AFTER).filter(|_| retry_after::may_ask(status.as_u16()));
-    let asked = asked
-        .and_then(|value| retry_after::parse(value.as_bytes(), SystemTime::now(), LONGEST_WAIT));
-    match asked {
-        Some(asked) => SessionEnd::Busy { problem, wait: asked.wait },
-        None => SessionEnd::Failed(problem),
-    }
-}
-
-/// What is sent as `Authorization`, a token being read from its file now.
-///
-/// # Errors
-/// The file cannot be read, or holds what no header can.
-#[cfg(feature = "xds")]
-pub(crate) fn authorization(
-    registry: &RegistryConfig,
-    cache: &Arc<RegistryCache>,
-) -> Result<Option<HeaderValue>, SessionEnd> {
-    Credentials::new(registry, TokenForm::Bearer, Arc::clone(cache)).header(true)
-}
-
-fn sensitive(text: String, option: &str) -> Result<HeaderValue, SessionEnd> {
-    let mut value = HeaderValue::try_from(text)
-        .map_err(|_| SessionEnd::Refused(format!("{option} holds what no header can")))?;
-    value.set_sensitive(true);
-    Ok(value)
-}
-
-fn named(server: &Endpoint, why: &str) -> String {
-    format!("{}: {why}", server.authority())
-}
-
 /// What is held of one answer at most.
 const MOST: usize = 32 * 1024 * 1024;
 /// How many more tries the addresses of names are worth.
 const MOST_ADDRESSES: usize = 8;
-/// How long a registry is left alone at its own wish.
-const LONGEST_WAIT: Duration = Duration::from_secs(120);
-/// How old a token from a file may be.
-const TOKEN_AGE: Duration = Duration::from_secs(55);
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -575,55 +344,5 @@ mod tests {
             assert_eq!(ask().await.unwrap(), StatusCode::OK);
         };
         tokio::select! { () = asked => {}, () = answers => {} }
-    }
-
-    #[test]
-    fn p17_a_tokens_file_is_read_again_after_55_seconds_and_when_it_is_refused() {
-        let folder = std::env::temp_dir().join(format!("ahoy-token-{}", std::process::id()));
-        std::fs::create_dir_all(&folder).unwrap();
-        let path = folder.join("token");
-        let registry = RegistryConfig { token_file: Some(path.clone()), ..Default::default() };
-        let cache = Arc::new(RegistryCache::default());
-        let mut credentials = Credentials::new(&registry, TokenForm::Bearer, Arc::clone(&cache));
-        let second = Duration::from_secs(1);
-        credentials.begun -= 100 * second;
-        // As if the file had been read that many seconds ago.
-        let sent = |age: u32, anew: bool| {
-            if let Some(held) = cache.token(&path) {
-                let (path, value) = (held.path.clone(), held.value.clone());
-                cache.cache_token(CachedToken {
-                    path,
-                    read_at: clock::now() - age * second,
-                    value,
-                });
-            }
-            credentials.header(anew).unwrap().unwrap()
-        };
-        std::fs::write(&path, "one\n").unwrap();
-        assert_eq!(sent(0, false), "Bearer one");
-        std::fs::write(&path, "two").unwrap();
-        assert_eq!(sent(54, false), "Bearer one");
-        assert_eq!(sent(56, false), "Bearer two");
-        std::fs::write(&path, "three").unwrap();
-        assert!(credentials.is_replaced());
-        assert_eq!(sent(0, false), "Bearer two");
-        assert_eq!(sent(0, true), "Bearer three", "the registry refused the last one");
-        assert!(!credentials.is_replaced());
-        // For a moment, as where it is written anew: also to the next session.
-        std::fs::remove_file(&path).unwrap();
-        assert_eq!(sent(56, false), "Bearer three");
-        assert_eq!(sent(0, true), "Bearer three");
-        let next = || Credentials::new(&registry, TokenForm::Bearer, Arc::clone(&cache));
-        assert_eq!(next().header(false).unwrap().unwrap(), "Bearer three");
-        std::fs::write(&path, "four").unwrap();
-        assert_eq!(next().header(false).unwrap().unwrap(), "Bearer four");
-        std::fs::remove_file(&path).unwrap();
-        let none = Credentials::new(&registry, TokenForm::Bearer, Arc::default()).header(false);
-        let ended = none.unwrap_err();
-        assert!(
-            matches!(&ended, SessionEnd::Failed(why) if why.contains("token_file")),
-            "{ended:?}"
-        );
-        std::fs::remove_dir_all(&folder).unwrap();
     }
 }
