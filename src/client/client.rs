@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use super::body::stream::{BodyChannel, BodyStream};
+use super::body::channel::BodyChannel;
+use super::body::stream::BodyStream;
 use super::body::streaming::Delivery;
 use super::call::attempt;
 use super::call::call::Call;

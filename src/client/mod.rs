@@ -21,7 +21,8 @@ pub(crate) mod transport;
 mod wiring;
 
 pub use crate::balancer::{Balancer, Member, Reason, Roster, Status, UsageToken};
-pub use body::stream::{BodyStream, Notice, Read, Watcher};
+pub use body::channel::{Notice, Read, Watcher};
+pub use body::stream::BodyStream;
 pub use body::streaming::Delivery;
 pub use client::Client;
 pub use completion::completion::{Completion, Outcome, OutcomeCallback};

@@ -1,5 +1,6 @@
 //! Streamed bodies of answers.
 
+pub mod channel;
 mod places;
 mod source;
 pub mod stream;

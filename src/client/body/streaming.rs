@@ -10,9 +10,10 @@ use std::time::{Duration, Instant};
 
 use http::{HeaderMap, StatusCode, header};
 
+use super::channel::BodyChannel;
 use super::places::Places;
 use super::source::{CarrierPoll, Source, late};
-use super::stream::{BodyChannel, BodyStream};
+use super::stream::BodyStream;
 use crate::balancer::lease::{Lease, OpenStream};
 use crate::client::admission::limit::InFlightPermit;
 use crate::client::call::call::Call;

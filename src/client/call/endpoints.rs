@@ -1,6 +1,7 @@
 //! A call that finds no endpoint waits for the list, for a newer one, or until an endpoint takes calls again: within
 //! its limit and without a thread.
 
+use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,9 +12,10 @@ use super::call::Call;
 use super::record::CallEnd;
 use super::state::CallState;
 use crate::balancer::Balancer;
-use crate::balancer::balancer::PickError;
+use crate::balancer::pick::error::PickError;
 use crate::client::lifecycle::Lifecycle;
 use crate::config::WAIT_FOR_PROBE;
+use crate::error::Error;
 use crate::runtime::clock;
 
 impl<'a> CallState<'a> {
@@ -34,7 +36,7 @@ impl<'a> CallState<'a> {
         may.then_some(balancer)
     }
 
-    /// Waits for a list that `none` did not come of.
+    /// Asks for a list that `none` did not come of, and waits for it.
     ///
     /// # Errors
     /// No list is known at all, and none will be in time.
@@ -45,11 +47,7 @@ impl<'a> CallState<'a> {
     ) -> Result<(), CallEnd> {
         let is_first = balancer.updates_done() == 0;
         self.updates = self.updates.saturating_sub(u32::from(!is_first));
-        // Driven by its caller, on whose thread the host may be asked, unless another thread is at it.
-        if balancer.may_ask_here()
-            && let Some(updated) =
-                self.call.causing(|| balancer.try_update_since(none.updates_seen))
-        {
+        if let Some(updated) = self.update_here(balancer, &none) {
             return match (updated, balancer.problem()) {
                 (Err(_), Some((problem, _))) if is_first => Err(CallEnd::NoList(problem)),
                 // The balancer tells of a provider that fails; the call goes by the list that stays.
@@ -63,20 +61,18 @@ impl<'a> CallState<'a> {
         let scope = Lifecycle::host_call_scope(&self.call.core.lifecycle);
         let answers = balancer.request_update(none.updates_seen, scope);
         let answers = answers.map_err(|error| CallEnd::NoList(error.message().to_owned()))?;
-        if !is_first && !answers {
-            return Ok(());
+        match is_first {
+            true => first_list(self.call, balancer, ended).await,
+            false if answers => newer_list(self.call, balancer, ended).await,
+            false => Ok(()),
         }
-        let left = self.call.time_left(clock::now());
-        let limit = if is_first || !balancer.is_watched() { left } else { left.min(NUDGE_WAIT) };
-        let listed = pin!(timeout(limit, listed(balancer, is_first, ended)));
-        let in_time = self.call.cancellation.or(listed).await;
-        let in_time = in_time.map_err(|kind| CallEnd::Asked(kind.into()))?.is_ok();
-        match balancer.problem() {
-            _ if !is_first || balancer.updates_done() > 0 => Ok(()),
-            Some((problem, _)) => Err(CallEnd::NoList(problem)),
-            None if in_time => Ok(()),
-            None => Err(CallEnd::ListLate),
-        }
+    }
+
+    /// The provider's answer, where the call is driven by its caller, on whose thread the host may be asked, and no
+    /// other thread is at it.
+    fn update_here(&self, balancer: &Balancer, none: &PickError) -> Option<Result<(), Error>> {
+        let ask = || balancer.try_update_since(none.updates_seen);
+        balancer.may_ask_here().then(|| self.call.causing(ask)).flatten()
     }
 
     /// The balancer whose endpoints may be waited for, and how long.
@@ -92,6 +88,38 @@ impl<'a> CallState<'a> {
         let left = limit.saturating_sub(balancer.outage().note(now)).min(call.time_left(now));
         (!left.is_zero()).then_some((balancer, left))
     }
+}
+
+/// Waits for the first list as long as the call may take, unless the provider fails before.
+async fn first_list(call: &Call<'_>, balancer: &Balancer, ended: u64) -> Result<(), CallEnd> {
+    let limit = call.time_left(clock::now());
+    let in_time = within(call, limit, first_listed(balancer, ended)).await?;
+    match balancer.problem() {
+        _ if balancer.updates_done() > 0 => Ok(()),
+        Some((problem, _)) => Err(CallEnd::NoList(problem)),
+        None if in_time => Ok(()),
+        None => Err(CallEnd::ListLate),
+    }
+}
+
+/// Waits for the next answer of the provider; where there is none in time, the call goes by the list that stays.
+async fn newer_list(call: &Call<'_>, balancer: &Balancer, ended: u64) -> Result<(), CallEnd> {
+    let left = call.time_left(clock::now());
+    let limit = if balancer.is_watched() { left.min(NUDGE_WAIT) } else { left };
+    within(call, limit, balancer.update_ends(ended)).await.map(drop)
+}
+
+/// Whether `work` ended within `limit`.
+///
+/// # Errors
+/// The call was ended from outside.
+async fn within(
+    call: &Call<'_>,
+    limit: Duration,
+    work: impl Future<Output = ()>,
+) -> Result<bool, CallEnd> {
+    let waited = call.cancellation.or(pin!(timeout(limit, work))).await;
+    waited.map(|in_time| in_time.is_ok()).map_err(|kind| CallEnd::Asked(kind.into()))
 }
 
 /// Waits until it is worth looking for an endpoint again, for as long as is `left` at most.
@@ -116,17 +144,14 @@ pub(super) async fn ready(
     }
 }
 
-/// Waits until an update ended after `ended` did; a watch that has no list yet is waited for until it has one, unless
-/// its source refuses.
-async fn listed(balancer: &Balancer, is_first: bool, mut ended: u64) {
-    loop {
-        let refused = || balancer.problem().is_some_and(|(_, is_refused)| is_refused);
-        if is_first && balancer.is_watched() && (balancer.updates_done() > 0 || refused()) {
-            return;
-        }
+/// Waits until an update ended after `ended` did, and for a watch until it has a list, unless its source refuses.
+async fn first_listed(balancer: &Balancer, mut ended: u64) {
+    let refused = || balancer.problem().is_some_and(|(_, is_refused)| is_refused);
+    let has_told = || balancer.is_watched() && (balancer.updates_done() > 0 || refused());
+    while !has_told() {
         balancer.update_ends(ended).await;
         ended = balancer.updates_ended();
-        if !is_first || !balancer.is_watched() {
+        if !balancer.is_watched() {
             return;
         }
     }

@@ -310,24 +310,16 @@ impl<'a, T: Transport> Race<'_, 'a, T> {
     /// A copy that starts early has a budget of its own, and costs no try.
     fn hedge(&mut self, now: Instant) {
         let call = self.state.call;
-        let (config, admission) = (&call.core.config.hedge, call.core.admission());
-        let copies = self.runners.iter().filter(|runner| runner.kind == Kind::Hedge).count();
-        let facts = HedgeFacts {
-            idempotent: call.is_repeatable(),
-            untried: self.has_elsewhere(now),
-            copies: copies as u32,
-            limit_pressed: admission.is_pressed(now),
-            time_left: call.deadline.map(|at| at.saturating_duration_since(now)),
-            p50: call.timing.usual(now),
-        };
-        let all_slow = self.count(LimitPassed::Slow) == self.runners.len();
+        if !call.may_hedge() || self.count(LimitPassed::Slow) < self.runners.len() {
+            return;
+        }
+        let (admission, facts) = (call.core.admission(), self.hedge_facts(now));
         let mut over_budget = false;
         let mut budget = || {
             over_budget = !admission.may_hedge(now);
             !over_budget
         };
-        let may_start = call.may_hedge() && all_slow && config.may_start(&facts, &mut budget);
-        let over_limit = call.may_hedge() && all_slow && facts.limit_pressed;
+        let may_start = call.core.config.hedge.may_start(&facts, &mut budget);
         if over_budget {
             self.state.record.meter.count_once(Counter::HedgeOverBudget);
         }
@@ -335,13 +327,26 @@ impl<'a, T: Transport> Race<'_, 'a, T> {
             true => admission.extra_permit(call.request.criticality),
             false => Err(()),
         };
-        if over_limit || may_start && permit.is_err() {
+        if facts.limit_pressed || may_start && permit.is_err() {
             self.state.record.meter.count_once(Counter::HedgeOverLimit);
         }
         if let Ok(permit) = permit
             && self.start(Kind::Hedge, permit, now)
         {
             self.state.record.meter.count(Counter::HedgeGranted);
+        }
+    }
+
+    fn hedge_facts(&self, now: Instant) -> HedgeFacts {
+        let call = self.state.call;
+        let copies = self.runners.iter().filter(|runner| runner.kind == Kind::Hedge).count();
+        HedgeFacts {
+            idempotent: call.is_repeatable(),
+            untried: self.has_elsewhere(now),
+            copies: copies as u32,
+            limit_pressed: call.core.admission().is_pressed(now),
+            time_left: call.deadline.map(|at| at.saturating_duration_since(now)),
+            p50: call.timing.usual(now),
         }
     }
 
