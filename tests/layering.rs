@@ -207,10 +207,6 @@ const CIRCLES: &[&[&str]] = &[
     &["runtime::host::callback", "runtime::host::fence"],
     // One set of cores: a shard asks for an I/O thread where none is left, and an I/O thread drives a shard.
     &["runtime::io_thread", "runtime::shard"],
-    // Dialling takes the transport's configuration.
-    &["transport::dial", "transport::http1::direct"],
-    // The pool hands out sessions, and a session's stream gives its slot back to the pool.
-    &["transport::http2::pool", "transport::http2::session"],
 ];
 
 #[test]

@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::dial::{Dialler, UNTOLD};
-use super::http1::direct::DirectConfig;
+use super::direct_config::DirectConfig;
 use super::tls::AlpnProtocols;
 use super::traffic::Traffic;
 use super::wire::Stream;

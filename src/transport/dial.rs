@@ -21,8 +21,8 @@ use crate::runtime::descriptors::Reserve;
 use crate::runtime::getaddrinfo;
 use crate::statistics::Counter;
 
+use super::direct_config::DirectConfig;
 use super::failure::{Stage, cause_of, io_cause};
-use super::http1::direct::DirectConfig;
 use super::socket_options::SocketOptions;
 use super::tls::{AlpnProtocols, Tls};
 use super::traffic::Traffic;

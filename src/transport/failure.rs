@@ -123,8 +123,6 @@ fn hyper_cause(error: &(dyn Error + 'static)) -> Option<Cause> {
         .then(|| Cause::new(FailureKind::Protocol, "bytes that belong to no answer"))
 }
 
-/// The library shows no last stream id; but it gives a peer's GOAWAY to no stream that the peer may still answer: only to
-/// those above the last one, which were not processed, whatever the reason (RFC 9113, 6.8).
 #[cfg(feature = "http2")]
 fn h2_cause(error: &h2::Error, stage: Stage) -> Cause {
     if let Some(io) = error.get_io() {
@@ -134,40 +132,49 @@ fn h2_cause(error: &h2::Error, stage: Stage) -> Cause {
             false => cause_of(io, stage),
         };
     }
-    let reason = error.reason();
-    // h2 says of a request that it does not send only in words that it is malformed.
-    if !error.is_remote() && !error.is_library() && error.to_string().contains("malformed") {
+    if error.is_remote() { h2_cause_of_peer(error) } else { h2_cause_of_own(error) }
+}
+
+/// What h2 itself refuses.
+#[cfg(feature = "http2")]
+fn h2_cause_of_own(error: &h2::Error) -> Cause {
+    // It says of a request that it does not send only in words that it is malformed.
+    if !error.is_library() && error.to_string().contains("malformed") {
         return Cause::new(FailureKind::InvalidRequest, "request not valid");
     }
-    if !error.is_remote() {
-        let what = reason.as_ref().map_or("request not valid", h2::Reason::description);
-        // What h2 refuses of one stream is the answer's head or length, and lies in the service.
-        return match error.is_reset() {
-            true => Cause::new(
-                FailureKind::Unacceptable,
-                format!("answer refused: {what}; or a head above {MAX_HEAD} bytes"),
-            ),
-            false => Cause::new(FailureKind::Protocol, format!("http/2: {what}")),
-        };
+    let what = error.reason();
+    let what = what.as_ref().map_or("request not valid", h2::Reason::description);
+    // Of one stream it is the answer's head or length, and lies in the service.
+    match error.is_reset() {
+        true => Cause::new(
+            FailureKind::Unacceptable,
+            format!("answer refused: {what}; or a head above {MAX_HEAD} bytes"),
+        ),
+        false => Cause::new(FailureKind::Protocol, format!("http/2: {what}")),
     }
+}
+
+/// What the peer says as it ends a stream, or the connection. h2 shows no last stream id; but it gives a peer's GOAWAY to
+/// no stream that the peer may still answer: only to those above the last one, which were not processed, whatever the
+/// reason (RFC 9113, 6.8).
+#[cfg(feature = "http2")]
+fn h2_cause_of_peer(error: &h2::Error) -> Cause {
+    let reason = error.reason();
+    let why = reason.as_ref().map_or("no reason", h2::Reason::description);
     match (error.is_reset(), reason) {
         (true, Some(h2::Reason::REFUSED_STREAM)) => {
             Cause::new(FailureKind::RefusedStream, "stream refused by the peer")
         }
-        (false, Some(h2::Reason::NO_ERROR)) => {
-            Cause::new(FailureKind::RefusedStream, "peer is going away")
-        }
-        (false, reason) => {
-            let why = reason.as_ref().map_or("no reason", h2::Reason::description);
-            Cause::new(FailureKind::RefusedStream, format!("peer is going away: {why}"))
-        }
         (true, Some(h2::Reason::HTTP_1_1_REQUIRED)) => {
             Cause::new(FailureKind::Protocol, "peer wants http/1.1 for this request")
         }
-        (true, reason) => {
-            let why = reason.as_ref().map_or("no reason", h2::Reason::description);
+        (true, _) => {
             Cause::new(FailureKind::ConnectionLost, format!("stream reset by the peer: {why}"))
         }
+        (false, Some(h2::Reason::NO_ERROR)) => {
+            Cause::new(FailureKind::RefusedStream, "peer is going away")
+        }
+        (false, _) => Cause::new(FailureKind::RefusedStream, format!("peer is going away: {why}")),
     }
 }
 

@@ -9,6 +9,7 @@ mod connection_stats;
 mod connector;
 mod content;
 mod dial;
+mod direct_config;
 mod dns;
 mod duplex;
 mod expect;
@@ -45,11 +46,12 @@ use crate::runtime::racy_lazy::RacyLazy;
 
 pub use crate::transport::connector::{Connection, Connector};
 pub use crate::transport::content::{PollInto, StreamedBody};
+pub use crate::transport::direct_config::DirectConfig;
 pub use crate::transport::dns::{
     LookupError, NameConfig, NameServers, NameService, RecordKind, Records, Resolver,
     ServiceRecord, Unanswered, resolver,
 };
-pub use crate::transport::http1::direct::{Direct, DirectConfig};
+pub use crate::transport::http1::direct::Direct;
 pub use crate::transport::http1::shard_pools::ShardPools;
 #[cfg(not(feature = "http2"))]
 pub(crate) use crate::transport::http2::multiplexed::Multiplexed;

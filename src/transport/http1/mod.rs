@@ -1,5 +1,6 @@
 //! HTTP/1.1 over connections that the library owns.
 
+mod acquire;
 pub(crate) mod answer;
 mod body_flow;
 pub(crate) mod connection;

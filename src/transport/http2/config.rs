@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::pool::Bounds;
 use crate::endpoint::{Endpoint, Scheme};
-use crate::transport::http1::direct::DirectConfig;
+use crate::transport::direct_config::DirectConfig;
 use crate::transport::tls::AlpnProtocols;
 use crate::transport::wire::Stream;
 

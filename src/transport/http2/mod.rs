@@ -7,6 +7,8 @@ pub(crate) mod config;
 #[cfg(feature = "http2")]
 mod connect;
 #[cfg(feature = "http2")]
+mod exchange;
+#[cfg(feature = "http2")]
 mod frames;
 #[cfg(feature = "http2")]
 mod keep_alive;

@@ -15,8 +15,8 @@ use crate::outcome::{Failure, FailureKind};
 
 use super::config::MultiplexedConfig;
 use super::connect::establish;
+use super::exchange;
 use super::pool::{Acquire, H2Pool, StreamSlot};
-use super::session;
 use super::stream_wait::StreamWait;
 use crate::transport::expect::{expects, is_unmet};
 use crate::transport::http1::direct::Direct;
@@ -173,7 +173,7 @@ impl Multiplexed {
         exchange: &Exchange<'_>,
         resend: &mut Resend,
     ) -> Option<Result<Answer, Failure>> {
-        let outcome = session::exchange(slot, request, exchange, resend.expects).await;
+        let outcome = exchange::exchange(slot, request, exchange, resend.expects).await;
         if outcome.as_ref().is_err_and(|stream_failure| stream_failure.wants_http1) {
             self.note_wants_http1(exchange.endpoint);
             if exchange.can_repeat() {

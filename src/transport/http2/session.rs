@@ -12,30 +12,23 @@ use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
-use h2::client::{Builder, SendRequest};
+use h2::SendStream;
+use h2::client::{Builder, ResponseFuture, SendRequest};
 use http::Request;
-use http_body::Body as _;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep};
 
 use crate::outcome::{Failure, FailureKind};
-use crate::phase::Protocol;
 
-use super::answer::{Counted, FinalAnswer, Received, received};
 use super::frames::FrameStream;
 use super::keep_alive::{KeepAlive, NO_STREAMS, PROMPT_PING_TIMEOUT, StreamWatch};
-use super::pool::StreamSlot;
-use super::upload::Upload;
 use crate::transport::cause::Cause;
-use crate::transport::content::{self, Content, Flow};
 use crate::transport::duplex::Duplex;
 use crate::transport::failure::{Stage, cause_of};
 use crate::transport::http1::answer::MAX_HEAD;
-use crate::transport::request::{self, RequestBody};
 use crate::transport::trace::Tap;
 use crate::transport::traffic::Traffic;
 use crate::transport::wire::Stream;
-use crate::transport::{Answer, Exchange};
 
 /// The shared end of one connection.
 pub(crate) struct Session {
@@ -148,7 +141,12 @@ impl Session {
 
     /// An exchange that failed before its answer came. A connection that the peer ended before it answered anything
     /// was as good as none: the peer vouches that nothing was done with the request.
-    fn before_answer(&self, error: &h2::Error, sent: bool, alone: bool) -> StreamFailure {
+    pub(super) fn before_answer(
+        &self,
+        error: &h2::Error,
+        sent: bool,
+        alone: bool,
+    ) -> StreamFailure {
         let failure = self.cause(error).failure(sent);
         let unprocessed = failure.kind == FailureKind::RefusedStream && error.is_go_away();
         if sent && !unprocessed {
@@ -161,6 +159,14 @@ impl Session {
             false => failure,
         };
         StreamFailure::new(failure, error)
+    }
+
+    /// An answer whose head is above the bound: the peer's next one would be too.
+    pub(super) fn refuse_head(&self) -> StreamFailure {
+        self.condemned.store(true, Ordering::Relaxed);
+        self.may_have_processed.store(true, Ordering::Relaxed);
+        let detail = format!("answer's head above {MAX_HEAD} bytes");
+        Failure::sent(FailureKind::Unacceptable, detail).into()
     }
 
     /// Whether it ended soon, before it answered anything or may have processed a request.
@@ -189,6 +195,24 @@ impl Session {
         }
     }
 
+    /// Opens a stream for `request`, which `ends` there where it has no body.
+    ///
+    /// # Errors
+    /// The connection takes none.
+    pub(super) fn begin_stream(
+        &self,
+        request: Request<()>,
+        ends: bool,
+    ) -> Result<(ResponseFuture, SendStream<Bytes>), h2::Error> {
+        self.traffic.tap().into_iter().for_each(|tap| tap.request(&request));
+        self.sender.clone().send_request(request, ends)
+    }
+
+    /// An answer's head has come. Whether it is the first over this connection.
+    pub(super) fn note_answer(&self) -> bool {
+        !self.answered.swap(true, Ordering::Relaxed)
+    }
+
     /// The connection, as it is counted.
     pub(crate) const fn traffic(&self) -> &Traffic {
         &self.traffic
@@ -211,7 +235,7 @@ impl Session {
     }
 
     /// What a peer has begun to answer it has not refused, whatever it says.
-    fn within_answer(&self, mut failure: Failure) -> Failure {
+    pub(super) fn within_answer(&self, mut failure: Failure) -> Failure {
         if let Some(fault) = self.traffic.overrun() {
             return fault.cause().failure(failure.sent);
         }
@@ -294,81 +318,6 @@ fn no_session(error: &h2::Error) -> Cause {
             Cause::new(FailureKind::Connect, "closed while connecting")
         }
         _ => cause,
-    }
-}
-
-/// Carries out `exchange` on a stream of its own, at `slot`; its body waits for the peer's consent where it
-/// `expects` that. Dropping the future, or a body under way, resets
-/// the stream.
-pub(crate) async fn exchange(
-    slot: StreamSlot,
-    request: Request<()>,
-    exchange: &Exchange<'_>,
-    expects: bool,
-) -> Result<Answer, StreamFailure> {
-    let session = Arc::clone(slot.session());
-    exchange.progress.mark_connected();
-    let info = session.traffic.info(Protocol::Http2, slot.reused);
-    info.into_iter().for_each(|info| exchange.progress.carried_by(info));
-    // Anything the connection wrote since may have been another stream's; but where it wrote nothing,
-    // nothing of this one has left.
-    let before = session.traffic.written();
-    let is_sent = || session.traffic.written() > before;
-    let body = RequestBody::of(exchange)?.awaiting(expects);
-    let consent = body.consent();
-    let end = body.is_end_stream();
-    session.traffic.tap().into_iter().for_each(|tap| tap.request(&request));
-    let opened = session.sender.clone().send_request(request, end);
-    let (reply, sink) =
-        opened.map_err(|error| session.before_answer(&error, false, slot.is_only()))?;
-    // Its driver writes it soon, and a call that is cut off cannot know when.
-    exchange.progress.mark_sent();
-    let traffic = (!end).then(|| session.traffic.clone());
-    let mut upload = Upload::new(sink, body, traffic);
-    let answer = FinalAnswer::new(reply, consent);
-    let mut answer = pin!(answer);
-    let head = match upload.beside(answer.as_mut(), exchange.progress).await {
-        Ok(head) => head,
-        Err(_) if answer.bound_met => {
-            session.condemned.store(true, Ordering::Relaxed);
-            session.may_have_processed.store(true, Ordering::Relaxed);
-            let detail = format!("answer's head above {MAX_HEAD} bytes");
-            return Err(Failure::sent(FailureKind::Unacceptable, detail).into());
-        }
-        Err(error) => {
-            return Err(session.before_answer(&error, is_sent(), slot.is_only()));
-        }
-    };
-    if !session.answered.swap(true, Ordering::Relaxed) {
-        exchange.endpoint.was_of_use();
-    }
-    let (mut head, content) = received(head, exchange.method);
-    session.traffic.tap().into_iter().for_each(|tap| tap.answer(&head));
-    let reading = request::reading(exchange);
-    if exchange.is_streamed(head.status) {
-        let content = Content::open(&mut head, content, reading)?;
-        return Ok(content::answer(head, BodyFlow { content, upload, slot }));
-    }
-    let content = Counted { body: content, progress: exchange.progress };
-    let work = pin!(content::read(head, content, reading));
-    let answer = upload.beside(work, exchange.progress).await;
-    answer.map_err(|failure| session.within_answer(failure).into())
-}
-
-/// An answer whose body is read piece by piece, while the request's may still be on its way.
-struct BodyFlow {
-    content: Content<Received>,
-    upload: Upload,
-    /// Goes last: its stream is free when the other two have let go of it.
-    slot: StreamSlot,
-}
-
-impl Flow for BodyFlow {
-    fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Failure>>> {
-        self.upload.advance(cx);
-        let piece = ready!(self.content.poll_piece(cx));
-        let session = self.slot.session();
-        Poll::Ready(piece.map(|piece| piece.map_err(|failure| session.within_answer(failure))))
     }
 }
 
