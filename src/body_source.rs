@@ -271,28 +271,9 @@ impl AttemptBody {
             }
         }
         let mut buffer = vec![0; room];
-        let asked = Instant::now();
-        let produced = self.source.produce.produce(&mut buffer);
-        let took = asked.elapsed();
-        if took >= QUICK {
-            self.source.lock().wait.add(asked, asked + took);
-        }
+        let (produced, was_quick) = self.produce(&mut buffer);
         match produced {
-            Produced::Data(count) if self.left.is_some_and(|left| count as u64 > left) => {
-                self.fail("body source gave more than its length")
-            }
-            Produced::Data(count) if (1..=room).contains(&count) => {
-                buffer.truncate(count);
-                let is_small = count < room / 2;
-                if is_small {
-                    buffer.shrink_to_fit();
-                }
-                self.gives_way = is_small || took >= QUICK;
-                self.left = self.left.map(|left| left - count as u64);
-                self.source.lock().touched = true;
-                Poll::Ready(Some(Ok(buffer)))
-            }
-            Produced::Data(_) => self.fail("body source gave a length that cannot be"),
+            Produced::Data(count) => self.give(buffer, count, was_quick),
             Produced::End if self.left.is_some() => self.fail("body source ended too early"),
             Produced::End => {
                 self.left = Some(0);
@@ -304,6 +285,41 @@ impl AttemptBody {
                 Poll::Pending
             }
         }
+    }
+
+    /// Asks the host for the next bytes. Whether it was quick, or else counted as a wait.
+    fn produce(&self, buffer: &mut [u8]) -> (Produced, bool) {
+        let asked = Instant::now();
+        let produced = self.source.produce.produce(buffer);
+        let took = asked.elapsed();
+        if took >= QUICK {
+            self.source.lock().wait.add(asked, asked + took);
+        }
+        (produced, took < QUICK)
+    }
+
+    /// The piece of which the host has filled `count` bytes.
+    fn give(
+        &mut self,
+        mut piece: Vec<u8>,
+        count: usize,
+        was_quick: bool,
+    ) -> Poll<Option<Result<Vec<u8>, BodySourceFailure>>> {
+        if self.left.is_some_and(|left| count as u64 > left) {
+            return self.fail("body source gave more than its length");
+        }
+        if !(1..=piece.len()).contains(&count) {
+            return self.fail("body source gave a length that cannot be");
+        }
+        let is_small = count < piece.len() / 2;
+        piece.truncate(count);
+        if is_small {
+            piece.shrink_to_fit();
+        }
+        self.gives_way = is_small || !was_quick;
+        self.left = self.left.map(|left| left - count as u64);
+        self.source.lock().touched = true;
+        Poll::Ready(Some(Ok(piece)))
     }
 
     fn fail<T>(&self, fault: &'static str) -> Poll<Option<Result<T, BodySourceFailure>>> {

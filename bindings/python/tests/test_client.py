@@ -486,6 +486,22 @@ class Calls(Served, unittest.TestCase):
             self.client(options={"max_in_fligt": 1})
         self.assertIn("max_in_flight", str(caught.exception))
 
+    def test_the_first_64_attempts_are_kept(self):
+        answer = b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 0\r\ncontent-length: 0\r\n\r\n"
+        retry = ahoy.Retry(tries=70, delay=0.001, max_delay=0.001)
+        with answering(answer) as (host, heads):
+            tried = self.client(hosts=[host], retry=retry, options={"retry_budget": "off"}).get("/").attempts
+            self.assertEqual(heads.qsize(), 70)
+            options = {"retry_budget": "off", "fail_on_status": True}
+            with self.assertRaises(ahoy.StatusError) as caught:
+                self.client(hosts=[host], retry=retry, options=options).get("/")
+        for attempts in (tried, caught.exception.attempts):
+            self.assertEqual([(a.url, a.http_status) for a in attempts], [(f"http://{host}", 503)] * 64)
+        links, link = 0, caught.exception.__cause__
+        while link is not None:
+            links, link = links + 1, link.__cause__
+        self.assertEqual(links, 64)
+
     def test_a_stream_comes_as_it_is_sent(self):
         client = self.client()
         begun, first = time.monotonic(), None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import itertools
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from ._library import lib
@@ -24,7 +25,7 @@ class Error(Exception):
     ambiguous: bool = False
     """Whether the request may have been carried out."""
     attempts: tuple[Attempt, ...] = ()
-    """What was tried, in order."""
+    """What was tried, in order: the first 64 are kept."""
     response: Response | None = None
     """The answer, where `fail_on_status` or `raise_for_status` made an error of it."""
 
@@ -154,7 +155,13 @@ _CLASSES: dict[str, type[Error]] = {
 }
 
 
-def read_attempt(pointer: int) -> Attempt:
+def read_attempts(attempt_at: Any, owner: Any) -> tuple[Attempt, ...]:
+    """Those that an ahoy_response or ahoy_error has kept, which may be fewer than it counts."""
+    pointers = (attempt_at(owner, index) for index in itertools.count())
+    return tuple(_read_attempt(pointer) for pointer in itertools.takewhile(bool, pointers))
+
+
+def _read_attempt(pointer: int) -> Attempt:
     """What an ahoy_attempt says."""
     return Attempt(
         url=_text(lib.ahoy_attempt_url(pointer)),
@@ -208,8 +215,7 @@ def read_error(pointer: int) -> Error:
     error.code, error.status = code, status
     error.retryable = lib.ahoy_error_is_retryable(pointer)
     error.ambiguous = lib.ahoy_error_is_ambiguous(pointer)
-    count: int = lib.ahoy_error_attempt_count(pointer)
-    error.attempts = tuple(read_attempt(lib.ahoy_error_attempt_at(pointer, i)) for i in range(count))
+    error.attempts = read_attempts(lib.ahoy_error_attempt_at, pointer)
     error.__cause__ = _chain(error.attempts)
     answer = lib.ahoy_error_response(pointer)
     if answer:

@@ -69,8 +69,7 @@ class _Asked:
 
     @property
     def attempts(self) -> tuple[Attempt, ...]:
-        count: int = lib.ahoy_response_attempt_count(self._handle)
-        return tuple(errors.read_attempt(lib.ahoy_response_attempt_at(self._handle, i)) for i in range(count))
+        return errors.read_attempts(lib.ahoy_response_attempt_at, self._handle)
 
     @property
     def stop_reason(self) -> str:
@@ -158,7 +157,7 @@ class BaseResponse:
 
     @property
     def attempts(self) -> tuple[Attempt, ...]:
-        """What was tried until this answer came."""
+        """What was tried until this answer came: the first 64 are kept."""
         return self._tells().attempts
 
     @property
