@@ -14,6 +14,14 @@ fn first_of(servers: &[&Server]) -> Balancer {
     Balancer::custom(&Provider::loopback(&ports), |_| 0)
 }
 
+/// Nobody listens there.
+fn closed_port() -> u16 {
+    let server = Server::ok();
+    let port = server.port();
+    server.stop();
+    port
+}
+
 fn attempt_at<'a>(attempts: &'a [Attempt], server: &Server) -> &'a Attempt {
     attempts.iter().find(|attempt| attempt.url == server.url()).expect("an attempt there")
 }
@@ -236,6 +244,27 @@ fn a_dead_connection_to_the_only_endpoint_is_replaced() {
     assert_eq!((answer.status, answer.attempt_count), (200, 2));
     assert!(took < ms(2000), "within the limit and a second: {took:?}");
     assert_eq!(server.connections(), 2);
+}
+
+#[test]
+fn neighbours_that_refuse_connections_take_no_try_from_a_call_whose_connection_is_dead() {
+    let hangs_once = |seen: &Seen| match seen.connection {
+        0 => Reply::Hang,
+        _ => Reply::status(200),
+    };
+    for dead in 1..=3 {
+        let server = Server::new(hangs_once);
+        let mut ports: Vec<u16> = (0..dead).map(|_| closed_port()).collect();
+        ports.push(server.port());
+        // A probe of theirs is due whenever the call looks elsewhere.
+        let breaker = Breaker::new().connect_open_max_ms(20).open_ms(20, 20);
+        let balancer = Balancer::custom(&Provider::loopback(&ports), |_| 0).with(&breaker);
+        let client =
+            Builder::new().balancer(&balancer).attempt_timeout_ms(100).timeout_ms(10_000).build();
+        let (answer, took) = timed(|| client.get("/").unwrap());
+        assert_eq!((answer.status, server.connections()), (200, 2), "{dead} are dead");
+        assert!(took < ms(2000), "{dead} are dead: {took:?}");
+    }
 }
 
 #[test]

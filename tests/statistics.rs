@@ -116,6 +116,43 @@ fn what_the_budget_refuses_is_told() {
     assert_eq!(snapshot.sum(stopped, &[("reason", "budget")]), 1.0);
 }
 
+#[test]
+fn what_fails_in_a_race_that_is_won_stops_no_call_and_a_retry_counts_once_it_is_made() {
+    let slow = Server::always(Reply::status(200).after(ms(400)));
+    let failing = [Server::status(503), Server::status(503)];
+    let ports = [slow.port(), failing[0].port(), failing[1].port()];
+    let balancer = Balancer::custom(&Provider::loopback(&ports), |_| 0);
+    let by_tries = [Retry::new().tries(1), Retry::new().tries(3).delay_ms(60_000).jitter_ms(0, 0)];
+    for retry in by_tries {
+        let builder = Builder::new().balancer(&balancer).retry(&retry).hedge_delay_ms(20, 1.0);
+        let client = builder.timeout_ms(600_000).build();
+        assert_eq!(client.get("/").unwrap().attempt_count, 2);
+        let snapshot = agreed(&client, 1.0);
+        assert_eq!(snapshot.sum("ahoy_client_retries_stopped_total", &[]), 0.0);
+        assert_eq!(snapshot.sum(EXTRA, &[("kind", "retry")]), 0.0);
+    }
+}
+
+#[test]
+fn a_call_that_fails_in_a_race_is_stopped_once() {
+    let hanging = [(); 3].map(|()| Server::always(Reply::Hang));
+    let ports = hanging.each_ref().map(Server::port);
+    let builder = Builder::new().balancer(&Balancer::custom(&Provider::loopback(&ports), |_| 0));
+    let client = builder.attempt_timeout_ms(50).timeout_ms(300).build();
+    assert_eq!(client.get("/").unwrap_err().status, AHOY_E_DEADLINE);
+    let snapshot = agreed(&client, 1.0);
+    assert_eq!(snapshot.sum("ahoy_client_retries_stopped_total", &[]), 1.0);
+}
+
+#[test]
+fn a_limit_that_is_reached_keeps_no_hedge_where_there_is_nowhere_to_hedge_to() {
+    let slow = Server::always(Reply::status(200).after(ms(200)));
+    let client = over_two(&slow).hedge_delay_ms(20, 1.0).max_in_flight(1).build();
+    client.get("/").unwrap();
+    let snapshot = agreed(&client, 1.0);
+    assert_eq!(snapshot.sum(EXTRA, &[("kind", "hedge"), ("result", "over_limit")]), 0.0);
+}
+
 fn over_two(server: &Server) -> Builder {
     Builder::new().balancer(&round_robin(&[server.port()]))
 }

@@ -26,7 +26,7 @@ use crate::balancer::pick::attempted::Attempted;
 use crate::balancer::pick::constraints::PickConstraints;
 use crate::client::admission::limit::InFlightPermit;
 use crate::outcome::Class;
-use crate::policy::{ASK_AGAIN, Decision, ElsewhereFacts, HedgeFacts};
+use crate::policy::{ASK_AGAIN, Decision, ElsewhereFacts, HedgeFacts, StopReason};
 use crate::runtime::clock;
 use crate::statistics::Counter;
 use crate::transport::Transport;
@@ -67,7 +67,8 @@ pub(crate) async fn race<'a, 'r, T: Transport>(
 ) -> Sent {
     let mut timer = pin!(sleep(ASK_AGAIN));
     let runners = vec![Runner::first(first, watch)];
-    let mut race = Race { state, transport, runners, retry: None, late_since: None };
+    let refused = Attempted::default();
+    let mut race = Race { state, transport, runners, retry: None, late_since: None, refused };
     race.look_elsewhere();
     loop {
         match poll_fn(|cx| race.poll(timer.as_mut(), cx)).await {
@@ -80,8 +81,9 @@ pub(crate) async fn race<'a, 'r, T: Transport>(
                     race.cancel_others(&done, class);
                     return Sent::Ended(*done);
                 }
-                race.follow(*done);
-                if let Some(due) = race.retry.filter(|_| is_last) {
+                race.follow(*done, kind);
+                if let Some((due, _)) = race.retry.filter(|_| is_last) {
+                    race.grant();
                     return Sent::Due(due);
                 }
             }
@@ -111,17 +113,28 @@ enum Kind {
     /// Beside one that is late.
     Copy,
     /// After one that failed.
-    Retry,
+    Retry {
+        /// It costs the call no try.
+        free: bool,
+    },
+}
+
+impl Kind {
+    const fn costs_try(self) -> bool {
+        matches!(self, Self::Copy | Self::Retry { free: false })
+    }
 }
 
 struct Race<'r, 'a, T> {
     state: &'r mut CallState<'a>,
     transport: &'a T,
     runners: Vec<Runner<'r, 'a>>,
-    /// When a retry is due that was decided on.
-    retry: Option<Instant>,
+    /// When a retry is due that was decided on, and whether it costs no try.
+    retry: Option<(Instant, bool)>,
     /// When an attempt was found late first.
     late_since: Option<Instant>,
+    /// The endpoints that took none of the attempts that the race has sent them.
+    refused: Attempted,
 }
 
 /// One attempt of the race.
@@ -215,22 +228,37 @@ impl<'a, T: Transport> Race<'_, 'a, T> {
 
     /// When something is to be looked at that no attempt tells.
     fn wakes_at(&self) -> Instant {
-        self.retry.unwrap_or_else(|| clock::now() + ASK_AGAIN)
+        self.retry.map_or_else(|| clock::now() + ASK_AGAIN, |(due, _)| due)
     }
 
     /// An attempt has failed while others are under way: it is settled, and where there is an endpoint for a retry,
     /// that is decided on.
-    fn follow(&mut self, done: AttemptDone) {
+    fn follow(&mut self, done: AttemptDone, kind: Kind) {
+        // One that took nothing costs no try and no time, once for each endpoint.
+        let was_refused = self.state.class(&done.outcome) == Class::Unprocessed
+            && done.lease.mark_attempted(&mut self.refused);
+        if was_refused && kind.costs_try() {
+            self.state.retry.give_back();
+        }
         let judged = self.state.judge(done);
         // That one was counted as a try: it is not decided on again.
-        if self.retry.is_none()
-            && self.has_way_on(clock::now())
-            && let Decision::Retry { wait, .. } = self.state.decide(judged)
-        {
-            self.retry = clock::now().checked_add(wait);
-            if wait.is_zero() {
-                self.go_on();
+        if self.retry.is_some() {
+            return;
+        }
+        let now = clock::now();
+        let decision = self.has_way_on(now).then(|| self.state.decide_beside(judged));
+        match decision {
+            Some(Decision::Retry { wait, free }) => {
+                self.retry = now.checked_add(wait).map(|due| (due, free));
+                if wait.is_zero() {
+                    self.go_on();
+                }
             }
+            Some(Decision::Stop(StopReason::Budget)) => {
+                self.state.record.meter.count(Counter::RetryOverBudget);
+            }
+            _ if was_refused => self.look_elsewhere(),
+            _ => {}
         }
     }
 
@@ -238,13 +266,26 @@ impl<'a, T: Transport> Race<'_, 'a, T> {
     fn go_on(&mut self) {
         let now = clock::now();
         match self.retry {
-            Some(due) if due <= now => {
+            Some((due, free)) if due <= now => {
+                let kind = Kind::Retry { free };
                 self.retry = None;
-                self.start(Kind::Retry, None, now);
+                if self.start(kind, None, now) {
+                    return self.grant();
+                }
+                // The endpoint that it was for is gone.
+                if kind.costs_try() {
+                    self.state.retry.give_back();
+                }
+                self.look_elsewhere();
             }
             Some(_) => {}
             None => self.look_elsewhere(),
         }
+    }
+
+    /// A retry is made that was decided on.
+    fn grant(&self) {
+        self.state.record.meter.count(Counter::RetryGranted);
     }
 
     /// Sends another attempt beside those under way, where the rules and the budget allow it.
@@ -319,7 +360,8 @@ impl<'a, T: Transport> Race<'_, 'a, T> {
             over_budget = !admission.may_hedge(now);
             !over_budget
         };
-        let may_start = call.core.config.hedge.may_start(&facts, &mut budget);
+        let config = &call.core.config.hedge;
+        let may_start = config.may_start(&facts, &mut budget);
         if over_budget {
             self.state.record.meter.count_once(Counter::HedgeOverBudget);
         }
@@ -327,7 +369,7 @@ impl<'a, T: Transport> Race<'_, 'a, T> {
             true => admission.extra_permit(call.request.criticality),
             false => Err(()),
         };
-        if facts.limit_pressed || may_start && permit.is_err() {
+        if config.wants(&facts) && facts.limit_pressed || may_start && permit.is_err() {
             self.state.record.meter.count_once(Counter::HedgeOverLimit);
         }
         if let Ok(permit) = permit
@@ -358,9 +400,10 @@ impl<'a, T: Transport> Race<'_, 'a, T> {
         self.state.call.target.has_elsewhere(&self.state.attempted, now)
     }
 
-    /// Whether there is an endpoint for a retry: one that was not asked yet, or as outside of a race one that was.
+    /// Whether there is an endpoint for a retry: one that was not asked yet, or as outside of a race one that was, unless it
+    /// took nothing.
     fn has_way_on(&self, now: Instant) -> bool {
-        let any = || self.state.call.target.has_elsewhere(Attempted::NONE, now);
+        let any = || self.state.call.target.has_elsewhere(&self.refused, now);
         self.has_elsewhere(now) || self.all_are_late() && any()
     }
 
@@ -390,7 +433,7 @@ impl<'a, T: Transport> Race<'_, 'a, T> {
         let Ok(attempt) = attempt else { return false };
         let attempt = attempt.apart_from(met);
         let attempt = match kind {
-            Kind::First | Kind::Retry => state.after_wait(attempt),
+            Kind::First | Kind::Retry { .. } => state.after_wait(attempt),
             Kind::Hedge => attempt.into_hedge(Counter::Hedge),
             Kind::Copy => attempt.into_hedge(Counter::PassedLimit),
         };
@@ -412,8 +455,8 @@ impl<'a, T: Transport> Race<'_, 'a, T> {
         if self.has_elsewhere(now) {
             return call.target.lease(attempted, call.key, PickConstraints::BESIDE, now).ok();
         }
-        let again =
-            |constraints| call.target.lease(Attempted::NONE, call.key, constraints, now).ok();
+        // One that took nothing a moment ago would cost a copy its chance: its circuit may be due for a probe all the same.
+        let again = |constraints| call.target.lease(&self.refused, call.key, constraints, now).ok();
         let answers = kind != Kind::Hedge && self.all_are_late();
         let same = kind == Kind::Copy && self.is_alone(now);
         let answering = answers.then(|| again(PickConstraints::BESIDE)).flatten();
@@ -424,7 +467,9 @@ impl<'a, T: Transport> Race<'_, 'a, T> {
     fn judge_copy(&self, kind: Kind, class: Class) {
         let admission = self.state.call.core.admission();
         let record = match kind {
-            Kind::First | Kind::Retry => return,
+            Kind::First | Kind::Retry { .. } => return,
+            // One that was not sent says nothing.
+            _ if class == Class::Unprocessed => return,
             Kind::Hedge => admission.hedges(),
             Kind::Copy => admission.copies(),
         };

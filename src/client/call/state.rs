@@ -204,6 +204,13 @@ impl<'a> CallState<'a> {
 
     /// Step 6: stop, or try again after a wait.
     pub(crate) fn decide(&mut self, judged: Judged) -> Decision {
+        let decision = self.decide_beside(judged);
+        count_decision(&self.record.meter, &decision);
+        decision
+    }
+
+    /// The same while other attempts are under way: it does not end the call, and the retry may be late.
+    pub(crate) fn decide_beside(&mut self, judged: Judged) -> Decision {
         let Judged { outcome, class, first_on_endpoint, in_outage, hint, .. } = judged;
         // The rest is looked for only where it matters: the first circuit in the list would be asked by every caller.
         if class == Class::Success {
@@ -225,9 +232,7 @@ impl<'a> CallState<'a> {
         let (drew, attempted) = (&mut self.drew, &self.attempted);
         let is_free = || call.target.fail_alone(attempted, now);
         let budget = || is_free() || call.causing(|| call.core.may_retry(drew, now));
-        let decision = entropy::with_rng(|rng| self.retry.decide(&facts, rng, budget));
-        count_decision(&self.record.meter, &decision);
-        decision
+        entropy::with_rng(|rng| self.retry.decide(&facts, rng, budget))
     }
 }
 

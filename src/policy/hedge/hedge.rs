@@ -85,17 +85,21 @@ impl HedgeConfig {
         Some(delay.max(SHORTEST_DELAY))
     }
 
-    /// Whether a copy starts now. `budget` draws on the client's budget for hedges and says whether it
-    /// was granted; it is called once at most, when all else is settled.
-    #[must_use = "a hedge that was not allowed must not be made"]
-    pub fn may_start(&self, facts: &HedgeFacts, budget: impl FnOnce() -> bool) -> bool {
+    /// Whether a copy would be worth it now, were there room and a budget for it.
+    #[must_use]
+    pub fn wants(&self, facts: &HedgeFacts) -> bool {
         self.delay.is_some()
             && facts.idempotent
             && facts.untried
             && facts.copies < self.max_copies.get()
-            && !facts.limit_pressed
             && has_time(facts.time_left, facts.p50)
-            && budget()
+    }
+
+    /// Whether a copy starts now. `budget` draws on the client's budget for hedges and says whether it
+    /// was granted; it is called once at most, when all else is settled.
+    #[must_use = "a hedge that was not allowed must not be made"]
+    pub fn may_start(&self, facts: &HedgeFacts, budget: impl FnOnce() -> bool) -> bool {
+        self.wants(facts) && !facts.limit_pressed && budget()
     }
 }
 

@@ -121,6 +121,11 @@ impl<'a> Retry<'a> {
         self.used = self.used.saturating_add(1);
     }
 
+    /// What cost a try has sent nothing, or was not made after all.
+    pub const fn give_back(&mut self) {
+        self.used = self.used.saturating_sub(1);
+    }
+
     /// Decides after an attempt. To be asked exactly once for each. `budget` draws on the client's
     /// budget and says whether it was granted; it is called once at most, when all else is settled.
     pub fn decide(
