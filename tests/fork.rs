@@ -6,6 +6,7 @@
 #![cfg(unix)]
 #![allow(unsafe_code, reason = "fork is one of the things that only a C program does")]
 
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
@@ -785,4 +786,39 @@ fn a_child_replaces_the_configuration_of_its_parents_client_for_itself() {
         stop.store(true, Ordering::Relaxed);
     });
     assert_eq!(client.get("/parent").unwrap().endpoint_url, one.url());
+}
+
+#[test]
+fn a_child_waits_for_no_lock_that_a_thread_of_its_parent_has() {
+    let _alone = alone();
+    let server = Server::always(Reply::Hang);
+    let client = client_over(&[server.port()]);
+    let _held = client.begin("/");
+    let (snapshot, over) = (client.snapshot(), AtomicBool::new(false));
+    let is_on = || !over.load(Ordering::Relaxed);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            while is_on() {
+                let _ = client.close(0);
+            }
+        });
+        scope.spawn(|| {
+            while is_on() {
+                // Refused, for it is there; and looked at under the same lock.
+                assert!(snapshot.add(&client).is_err());
+                assert!(!snapshot.series().is_empty());
+            }
+        });
+        let children = catch_unwind(AssertUnwindSafe(|| {
+            for _ in 0..300 {
+                let child = Child::run(|| {
+                    let _ = client.close(100);
+                    assert!(!snapshot.series().is_empty());
+                });
+                child.ends();
+            }
+        }));
+        over.store(true, Ordering::Relaxed);
+        children.unwrap_or_else(|panic| resume_unwind(panic));
+    });
 }

@@ -8,6 +8,7 @@ use crate::balancer::provider::HostCallScope;
 use crate::error::{Error, ErrorKind};
 use crate::runtime::attachment::Tenant;
 use crate::runtime::host::{callback, caller_jobs};
+use crate::runtime::process::PerProcess;
 use crate::runtime::stop::{Reason, TrackedWork};
 use crate::runtime::{io_thread, stop};
 
@@ -18,8 +19,8 @@ pub(crate) struct Lifecycle {
     closed: AtomicBool,
     /// A close has returned: no callback of the client runs any more.
     silent: AtomicBool,
-    /// Tells a close that a call has ended.
-    ended: (Mutex<()>, Condvar),
+    /// Tells a close that a call has ended. A forked child has its own: a thread of the parent may hold the lock.
+    ended: PerProcess<(Mutex<()>, Condvar)>,
 }
 
 impl Lifecycle {
@@ -28,7 +29,7 @@ impl Lifecycle {
             tenant: Tenant::new(),
             closed: AtomicBool::new(false),
             silent: AtomicBool::new(false),
-            ended: Default::default(),
+            ended: PerProcess::new(),
         }
     }
 
@@ -56,7 +57,7 @@ impl Lifecycle {
     /// A call has ended: a close may be waiting for it.
     pub(crate) fn note_end(&self) {
         if self.closed.load(Ordering::Relaxed) {
-            self.ended.1.notify_all();
+            self.ended.get().1.notify_all();
         }
     }
 
@@ -88,7 +89,8 @@ impl Lifecycle {
         loop {
             // A call under way may need a list that only a call of the host's own may ask for.
             caller_jobs::run_pending();
-            let guard = self.ended.0.lock().unwrap_or_else(PoisonError::into_inner);
+            let (lock, ended) = self.ended.get();
+            let guard = lock.lock().unwrap_or_else(PoisonError::into_inner);
             if stop::count(&self.tenant) == 0 {
                 return true;
             }
@@ -97,7 +99,7 @@ impl Lifecycle {
                 return false;
             }
             let pause = left.unwrap_or(CLOSE_LOOKS_EVERY).min(CLOSE_LOOKS_EVERY);
-            drop(self.ended.1.wait_timeout(guard, pause));
+            drop(ended.wait_timeout(guard, pause));
         }
     }
 

@@ -1,7 +1,9 @@
 //! `ahoy_snapshot`: what a client counted, at one time.
 
 use std::ffi::c_void;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
 
 use super::sample::ahoy_sample;
 use crate::error::Error;
@@ -20,7 +22,8 @@ use crate::statistics::{SameName, Snapshot, TextFormat};
 ///
 /// Ownership: freed with ahoy_snapshot_free. Thread: any.
 pub struct ahoy_snapshot {
-    taken: Mutex<Arc<Snapshot>>,
+    /// Without a lock, which a forked child would inherit from a thread that it has not.
+    taken: ArcSwap<Snapshot>,
 }
 
 impl Handle for ahoy_snapshot {
@@ -30,12 +33,17 @@ impl Handle for ahoy_snapshot {
 impl ahoy_snapshot {
     /// What it has now. A host's function may add to it while it is read.
     fn taken(&self) -> Arc<Snapshot> {
-        Arc::clone(&self.taken.lock().unwrap_or_else(PoisonError::into_inner))
+        self.taken.load_full()
     }
 
-    fn add(&self, other: Snapshot) -> Result<(), SameName> {
-        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
-        Arc::make_mut(&mut taken).add(other)
+    fn add(&self, other: &Snapshot) -> Result<(), SameName> {
+        let mut added = Ok(());
+        self.taken.rcu(|taken| {
+            let mut both = Snapshot::clone(taken);
+            added = both.add(other.clone());
+            both
+        });
+        added
     }
 }
 
@@ -53,7 +61,7 @@ pub unsafe extern "C" fn ahoy_client_snapshot(
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
     entry::status!(err, |snapshot: Out<ahoy_snapshot>, client: &ahoy_client| {
-        let taken = Mutex::new(Arc::new(client.native().present().snapshot()));
+        let taken = ArcSwap::from_pointee(client.native().present().snapshot());
         snapshot.fill(ahoy_snapshot { taken });
         Ok(())
     })
@@ -71,7 +79,7 @@ pub unsafe extern "C" fn ahoy_snapshot_add_client(
     err: *mut *mut ahoy_error,
 ) -> ahoy_status {
     entry::status!(err, |snapshot: &ahoy_snapshot, client: &ahoy_client| {
-        let added = snapshot.add(client.native().present().snapshot());
+        let added = snapshot.add(&client.native().present().snapshot());
         added.map_err(|SameName(name)| {
             let name =
                 name.map_or_else(|| "no name".to_owned(), |name| format!("the name {name:?}"));
