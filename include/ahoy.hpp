@@ -2059,7 +2059,10 @@ class retry : public detail::handle<ahoy_retry, &ahoy_retry_free> {
     /**
      * Sets how many attempts a call may make, the first included. Default 3.
      *
-     * @param tries at least 1, where 1 also ends free attempts; -1 for no limit but the deadline
+     * An attempt that sent nothing, as where connecting is refused, is free while another endpoint
+     * stands by: it costs no try. With 1 none is free, and such a failure ends the call.
+     *
+     * @param tries at least 1; -1 for no limit but the deadline
      */
     retry &set_tries(std::int32_t tries) { detail::value(try_set_tries(tries)); return *this; }
 
@@ -2785,8 +2788,10 @@ class balancer : public detail::handle<ahoy_balancer, &ahoy_balancer_free> {
     }
 
     /**
-     * Sets how many points a ring has: 100 for each endpoint unless that is outside of these bounds.
-     * Default at least 1,024 and at most 8,388,608; each takes 12 bytes. Only for ring hash.
+     * Sets the fewest and the most points of a ring, each of which takes 12 bytes. Each priority, and
+     * each zone where the balancer goes by zones, has a ring of its own. Unless set, a ring has 100
+     * points for each endpoint, at least 1,024 and at most 8,388,608. A minimum that is set takes the
+     * place of both 100 and 1,024: with 1024 the ring is Envoy's. Only for ring hash.
      *
      * @param min at least 1
      * @param max min to 8388608
@@ -2956,24 +2961,24 @@ class balancer : public detail::handle<ahoy_balancer, &ahoy_balancer_free> {
     }
 
     /**
-     * Prequal, as in the paper of NSDI'24: picks by the load that endpoints report in answers to
-     * probes. Probes are small requests to random endpoints, sent on a library thread beside the
-     * calls; no call waits for one. The last answers are kept. Of the endpoints with no more in flight
-     * than most, the one with the lowest latency is picked, or else the one with the fewest in flight.
-     * That reflects the load of all clients, where p2c sees only its own, and costs three probes for
+     * Prequal, as in the paper of NSDI'24: picks by the load that endpoints report in answers to load
+     * probes. These are small requests to random endpoints, sent on a library thread beside the calls;
+     * no call waits for one. The last answers are kept. Of the endpoints with no more in flight than
+     * most, the one with the lowest latency is picked, or else the one with the fewest in flight. That
+     * reflects the load of all clients, where p2c sees only its own, and costs three load probes for
      * each call.
      *
-     * A probe is a GET of probe_path over HTTP/1.1, on connections of its own. The server answers with
-     * status 200 and a header `ahoy-load: in_flight=3, latency_ms=4.2`: the requests that it works on,
-     * and how long such requests took lately at about that load. What the header lacks, or all of it
-     * if any part is broken, is replaced by what this client knows: its own attempts in flight, and
-     * the time that the probe took. A probe fails with any other status, and after 3 ms
-     * (balancer::set_prequal_probes). Probes do not count for circuits.
+     * A load probe is a GET of probe_path over HTTP/1.1, on connections of its own. The server answers
+     * with status 200 and a header `ahoy-load: in_flight=3, latency_ms=4.2`: the requests that it
+     * works on, and how long such requests took lately at about that load. What the header lacks, or
+     * all of it if any part is broken, is replaced by what this client knows: its own attempts in
+     * flight, and the time that the load probe took. A load probe fails with any other status, and
+     * after 3 ms (balancer::set_prequal_probes). Load probes do not count for circuits.
      *
      * While the answers say too little, the balancer acts like that of balancer::p2c: with fewer than
-     * 4 endpoints in rotation, where all clients would follow the same one; at first; and while probes
-     * fail. Weights count only then. Probes begin with the first call of a client, share its TLS
-     * settings, and are sent only while there are calls.
+     * 4 endpoints in rotation, where all clients would follow the same one; at first; and while load
+     * probes fail. Weights count only then. Load probes begin with the first call of a client, share
+     * its TLS settings, and are sent only while there are calls.
      *
      * @param provider frozen from here on
      * @param probe_path begins with /; its answers should cost next to nothing
@@ -2983,8 +2988,8 @@ class balancer : public detail::handle<ahoy_balancer, &ahoy_balancer_free> {
     }
 
     /**
-     * Sets how many probes a prequal balancer sends, and what it makes of their answers. The defaults
-     * are the paper's.
+     * Sets how many load probes a prequal balancer sends, and what it makes of their answers. The
+     * defaults are the paper's.
      *
      * @param pool answers kept, 2 to 256, at most half of the endpoints if there are few; default 16
      * @param max_age how long an answer is kept, at least 1; default 1000
@@ -3001,7 +3006,7 @@ class balancer : public detail::handle<ahoy_balancer, &ahoy_balancer_free> {
     }
 
     /**
-     * Sets how the probes of a prequal balancer are sent.
+     * Sets how the load probes of a prequal balancer are sent.
      *
      * @param timeout how long an answer is waited for, at least 1; default 3. Over a wide network it
      *        must be longer
@@ -3672,7 +3677,10 @@ class request_fields {
      * Sets how many attempts this call may make, the first included, whichever retry rules hold.
      * Default: as the rules of the request or its client say.
      *
-     * @param tries at least 1, where 1 also ends free attempts; -1 for no limit but the deadline
+     * An attempt that sent nothing, as where connecting is refused, is free while another endpoint
+     * stands by: it costs no try. With 1 none is free, and such a failure ends the call.
+     *
+     * @param tries at least 1; -1 for no limit but the deadline
      */
     Self &set_tries(std::int32_t tries) {
         detail::value(try_set_tries(tries));
@@ -4351,7 +4359,8 @@ class client : public detail::handle<ahoy_client, &ahoy_client_free> {
 
     /**
      * Starts a request on an I/O thread and returns at once; its completion comes on a queue. Blocks
-     * while the provider is asked, on this thread at the first use of the client's balancer.
+     * while the provider is asked on this thread: only where its option "callbacks" is "caller", and
+     * at the first use of the balancer.
      *
      * @param request not changed; may be sent again
      * @param queue where the completion comes, exactly one
@@ -5113,7 +5122,8 @@ class client_builder : public detail::handle<ahoy_client_builder, &ahoy_client_b
 
     /**
      * Trusts the platform's certificates for https. Default true. With false nothing is trusted but
-     * what client_builder::add_ca adds, and a client to which nothing was added cannot be built.
+     * what client_builder::add_ca and client_builder::set_ca_file name; without either the client
+     * cannot be built.
      *
      * @param trust whether the platform's certificates are trusted
      */

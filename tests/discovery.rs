@@ -105,6 +105,11 @@ fn a_blocking_call_keeps_its_limit_too_where_the_function_has_a_thread_of_its_ow
     let (failure, took) = timed(|| client.get("/").unwrap_err());
     assert_eq!(failure.status, AHOY_E_DEADLINE);
     assert!(took > ms(190) && took < ms(300), "{took:?}");
+    let balancer = Balancer::recommended(&slow);
+    let (failure, took) = timed(|| balancer.wait_ready(ms(200)).unwrap_err());
+    assert_eq!(failure.status, AHOY_E_DEADLINE);
+    assert!(took > ms(190) && took < ms(300), "{took:?}");
+    balancer.wait_ready(ms(10_000)).unwrap();
 }
 
 #[test]

@@ -249,6 +249,8 @@ fn an_address_that_is_none_is_told_what_to_write() {
         ("[::1]:8080", "holds a port; write the host's name alone, and the port beside it"),
         ("a b", "is neither a host name nor an ip address"),
         ("a:b", "is neither a host name nor an ip address"),
+        ("a..b", "is neither a host name nor an ip address"),
+        (".", "is neither a host name nor an ip address"),
         ("1::2::3", "is neither a host name nor an ip address"),
     ] {
         let failure = list.add(address, 80).unwrap_err();

@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """Runs every program of docs/languages as it stands there, with the ports of hosts that run.
 
-Of the hosts in the pages, port 8001 is dead, 8002 and 8003 are well.
+Of the hosts in the pages, port 8001 is dead, 8002 and 8003 are well: the service of docs/languages/README.md serves there.
 """
 
+import contextlib
 import os
 import pathlib
 import re
@@ -13,9 +14,18 @@ import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "bindings" / "python" / "tests"))
-from support import servers  # noqa: E402
+from support import answers, eventually, free_port  # noqa: E402
 
+PAGES = ROOT / "docs" / "languages"
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.M | re.S)
+
+
+def c(folder, program):
+    """Warnings are errors. The library that is tested is linked, and loaded by its name in LD_LIBRARY_PATH."""
+    (folder / "program.c").write_text(program)
+    build = ["cc", "-Wall", "-Wextra", "-Werror", f"-I{ROOT}/include", "program.c", os.environ["AHOY_LIBRARY"]]
+    subprocess.run([*build, "-o", "program"], cwd=folder, check=True)
+    return ["./program"], {}
 
 
 def python(folder, program):
@@ -44,13 +54,27 @@ def go(folder, program):
     return ["go", "run", "."], {"GOFLAGS": "-mod=mod", "GOPROXY": "off"}
 
 
-RUNNERS = {"python": python, "ruby": ruby, "js": js, "go": go}
+RUNNERS = {"c": c, "python": python, "ruby": ruby, "js": js, "go": go}
+
+
+@contextlib.contextmanager
+def service():
+    """The service that README.md of the pages shows; gives the ports of a dead host and of two that are well."""
+    [(_, program)] = BLOCK.findall((PAGES / "README.md").read_text())
+    ports = [free_port() for _ in range(3)]
+    with subprocess.Popen([sys.executable, "-c", program, *map(str, ports[1:])], stderr=subprocess.DEVNULL) as process:
+        try:
+            eventually(lambda: all(answers(port) for port in ports[1:]))
+            yield ports
+        finally:
+            process.kill()
 
 
 def main():
     passed = failed = 0
-    with servers("refuse", "service", "service") as ports:
-        for page in sorted((ROOT / "docs" / "languages").glob("*.md")) + sorted((ROOT / "bindings").glob("*/README.md")):
+    with service() as ports:
+        pages = sorted(set(PAGES.glob("*.md")) - {PAGES / "README.md"})
+        for page in pages + sorted((ROOT / "bindings").glob("*/README.md")):
             for number, (language, program) in enumerate(BLOCK.findall(page.read_text()), 1):
                 if language not in RUNNERS:
                     continue

@@ -174,7 +174,14 @@ impl Balancer {
     /// # Errors
     /// The provider refuses what it is asked, or one that is asked failed.
     pub async fn ready(self: &Arc<Self>) -> Result<(), Error> {
-        self.prepare()?;
+        let ended = self.updates_ended();
+        if self.asks_elsewhere() && self.updates_done() == 0 {
+            self.request_update(0, Box::new(|ask| ask()))?;
+            // What it said before is not its answer.
+            self.update_ends(ended).await;
+        } else {
+            self.prepare()?;
+        }
         loop {
             let ended = self.updates_ended();
             if self.updates_done() > 0 {
@@ -185,6 +192,11 @@ impl Balancer {
             }
             self.update_ends(ended).await;
         }
+    }
+
+    /// Whether a function of the host tells the list, which this thread may not call.
+    fn asks_elsewhere(&self) -> bool {
+        matches!(&self.supply, Supply::Custom(it) if !may_ask_here(it.callbacks, RequestedBy::Blocking))
     }
 
     /// How the list is known.

@@ -90,7 +90,8 @@ impl Host {
         let bare =
             address.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(address);
         let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'.' || byte == b'-';
-        if (1..=253).contains(&address.len()) && address.bytes().all(is_plain) && port > 0 {
+        let is_name = has_labels(address);
+        if address.len() <= 253 && address.bytes().all(is_plain) && is_name && port > 0 {
             return Ok(Self::new(address.to_ascii_lowercase(), port));
         }
         // The address is the Host header as well, if no authority is stated: there only these characters may stand.
@@ -99,7 +100,8 @@ impl Host {
         let (ip, zone) = bare.split_once('%').map_or((bare, None), |(ip, zone)| (ip, Some(zone)));
         let v6 = ip.parse::<Ipv6Addr>().ok();
         let misplaced = v6.is_none() && (bare.contains(':') || zone.is_some()) || zone == Some("");
-        if bare.is_empty() || bare.len() > 253 || bare.contains(odd) || misplaced {
+        let unnamed = v6.is_none() && !is_name;
+        if bare.len() > 253 || bare.contains(odd) || misplaced || unnamed {
             return Err(no_address(bare));
         }
         if port == 0 {
@@ -136,6 +138,12 @@ impl Host {
             server_name: None,
         }
     }
+}
+
+/// Whether each part between dots is as long as parts of names are; a dot may stand behind the last one.
+fn has_labels(name: &str) -> bool {
+    let labels = name.strip_suffix('.').unwrap_or(name).split('.');
+    labels.into_iter().all(|label| (1..=63).contains(&label.len()))
 }
 
 /// What is wrong with an address that is none. A URL, or a port behind the name, is what is most often written instead.

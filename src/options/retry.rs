@@ -21,7 +21,7 @@ const FULL: &str = "full";
 const SETTINGS: &[Setting<RetryConfig>] = &[
     Setting::new("tries", Form::Count(1, i32::MAX as u64))
         .or(&[UNLIMITED])
-        .purpose("How many attempts a call may make, the first included; 1 also ends free attempts")
+        .purpose("How many attempts a call may make, the first included; one that sent nothing, as where connecting is refused, is free while another endpoint stands by, but with 1 it ends the call")
         .cost("More tries mean more load on a service in trouble, within the retry budget.")
         .setter("set_tries")
         .field(

@@ -169,8 +169,10 @@ pub unsafe extern "C" fn ahoy_balancer_rendezvous_new(
     })
 }
 
-/// Sets how many points a ring has: 100 for each endpoint unless that is outside of these bounds.
-/// Default at least 1,024 and at most 8,388,608; each takes 12 bytes. Only for ring hash.
+/// Sets the fewest and the most points of a ring, each of which takes 12 bytes. Each priority, and
+/// each zone where the balancer goes by zones, has a ring of its own. Unless set, a ring has 100
+/// points for each endpoint, at least 1,024 and at most 8,388,608. A minimum that is set takes the
+/// place of both 100 and 1,024: with 1024 the ring is Envoy's. Only for ring hash.
 ///
 /// @param min at least 1
 /// @param max min to 8388608

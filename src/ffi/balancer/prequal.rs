@@ -14,24 +14,24 @@ use crate::ffi::values::status::ahoy_status;
 use crate::ffi::values::{entry, guard};
 use crate::request::check_target;
 
-/// Prequal, as in the paper of NSDI'24: picks by the load that endpoints report in answers to
-/// probes. Probes are small requests to random endpoints, sent on a library thread beside the
-/// calls; no call waits for one. The last answers are kept. Of the endpoints with no more in flight
-/// than most, the one with the lowest latency is picked, or else the one with the fewest in flight.
-/// That reflects the load of all clients, where p2c sees only its own, and costs three probes for
+/// Prequal, as in the paper of NSDI'24: picks by the load that endpoints report in answers to load
+/// probes. These are small requests to random endpoints, sent on a library thread beside the calls;
+/// no call waits for one. The last answers are kept. Of the endpoints with no more in flight than
+/// most, the one with the lowest latency is picked, or else the one with the fewest in flight. That
+/// reflects the load of all clients, where p2c sees only its own, and costs three load probes for
 /// each call.
 ///
-/// A probe is a GET of probe_path over HTTP/1.1, on connections of its own. The server answers with
-/// status 200 and a header `ahoy-load: in_flight=3, latency_ms=4.2`: the requests that it works on,
-/// and how long such requests took lately at about that load. What the header lacks, or all of it
-/// if any part is broken, is replaced by what this client knows: its own attempts in flight, and
-/// the time that the probe took. A probe fails with any other status, and after 3 ms
-/// (ahoy_balancer_set_prequal_probes). Probes do not count for circuits.
+/// A load probe is a GET of probe_path over HTTP/1.1, on connections of its own. The server answers
+/// with status 200 and a header `ahoy-load: in_flight=3, latency_ms=4.2`: the requests that it works
+/// on, and how long such requests took lately at about that load. What the header lacks, or all of
+/// it if any part is broken, is replaced by what this client knows: its own attempts in flight, and
+/// the time that the load probe took. A load probe fails with any other status, and after 3 ms
+/// (ahoy_balancer_set_prequal_probes). Load probes do not count for circuits.
 ///
 /// While the answers say too little, the balancer acts like that of ahoy_balancer_p2c_new: with
 /// fewer than 4 endpoints in rotation, where all clients would follow the same one; at first; and
-/// while probes fail. Weights count only then. Probes begin with the first call of a client, share
-/// its TLS settings, and are sent only while there are calls.
+/// while load probes fail. Weights count only then. Load probes begin with the first call of a
+/// client, share its TLS settings, and are sent only while there are calls.
 ///
 /// @param provider frozen from here on; still the caller's to free
 /// @param probe_path begins with /; its answers should cost next to nothing
@@ -56,8 +56,8 @@ fn probed(path: &str) -> Result<Arc<str>, Error> {
     }
 }
 
-/// Sets how many probes a prequal balancer sends, and what it makes of their answers. The defaults
-/// are the paper's.
+/// Sets how many load probes a prequal balancer sends, and what it makes of their answers. The
+/// defaults are the paper's.
 ///
 /// @param pool answers kept, 2 to 256, at most half of the endpoints if there are few; default 16
 /// @param max_age_ms how long an answer is kept, at least 1; default 1000
@@ -86,7 +86,7 @@ pub unsafe extern "C" fn ahoy_balancer_set_prequal(
     entry::status!(err, |balancer: &ahoy_balancer| balancer.set_all(parameters))
 }
 
-/// Sets how the probes of a prequal balancer are sent.
+/// Sets how the load probes of a prequal balancer are sent.
 ///
 /// @param timeout_ms how long an answer is waited for, at least 1; default 3. Over a wide network
 ///        it must be longer

@@ -354,7 +354,7 @@ pub type ahoy_provider_fn = Option<
 
 /// A provider whose list a function of the host fills.
 ///
-/// @param fn fills the list; called by one thread at a time
+/// @param fn fills the list; called by one thread at a time for each balancer that has the provider
 /// @param user_data passed to fn
 /// @param destroy called once when user_data is no longer needed, also if this function fails; may
 ///        be NULL

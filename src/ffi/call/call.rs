@@ -80,7 +80,7 @@ pub type ahoy_done_fn = Option<
 /// @param destroy called once when user_data is no longer needed, also if this function fails; may
 ///        be NULL
 /// @return AHOY_E_IN_USE if the result was taken before or goes to another callback; AHOY_E_CLOSED
-///         once ahoy_client_close has returned: ahoy_call_poll has the result
+///         once ahoy_client_close has returned: ahoy_call_wait has the result
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_call_on_done(
     call: *const ahoy_call,

@@ -16,7 +16,10 @@ use crate::request::{IdempotencyKey, Request, header_name, header_value, own_hea
 /// Sets how many attempts this call may make, the first included, whichever retry rules hold.
 /// Default: as the rules of the request or its client say.
 ///
-/// @param tries at least 1, where 1 also ends free attempts; -1 for no limit but the deadline
+/// An attempt that sent nothing, as where connecting is refused, is free while another endpoint
+/// stands by: it costs no try. With 1 none is free, and such a failure ends the call.
+///
+/// @param tries at least 1; -1 for no limit but the deadline
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_request_set_tries(
     request: *mut ahoy_request,

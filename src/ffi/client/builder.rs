@@ -556,8 +556,8 @@ pub unsafe extern "C" fn ahoy_client_builder_add_ca_pem(
 }
 
 /// Trusts the platform's certificates for https. Default true. With false nothing is trusted but
-/// what ahoy_client_builder_add_ca_pem adds, and a client to which nothing was added cannot be
-/// built.
+/// what ahoy_client_builder_add_ca_pem and ahoy_client_builder_set_ca_file name; without either the
+/// client cannot be built.
 ///
 /// @param trust whether the platform's certificates are trusted
 #[unsafe(no_mangle)]

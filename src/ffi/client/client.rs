@@ -205,8 +205,8 @@ pub unsafe extern "C" fn ahoy_client_send(
     })
 }
 
-/// Starts a request on an I/O thread and returns at once. Blocks while the provider is asked, on
-/// this thread at the first use of the client's balancer.
+/// Starts a request on an I/O thread and returns at once. Blocks while the provider is asked on this
+/// thread: only where its option "callbacks" is "caller", and at the first use of the balancer.
 ///
 /// @param request not changed; may be sent again
 /// @param call gets the call, to be freed with ahoy_call_free; NULL on failure
@@ -226,7 +226,8 @@ pub unsafe extern "C" fn ahoy_client_start(
 }
 
 /// Starts a request on an I/O thread and returns at once; its completion comes on a queue. Blocks
-/// while the provider is asked, on this thread at the first use of the client's balancer.
+/// while the provider is asked on this thread: only where its option "callbacks" is "caller", and at
+/// the first use of the balancer.
 ///
 /// @param request not changed; may be sent again
 /// @param queue where the completion comes, exactly one

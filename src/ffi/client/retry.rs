@@ -85,7 +85,10 @@ pub extern "C" fn ahoy_retry_new() -> *mut ahoy_retry {
 
 /// Sets how many attempts a call may make, the first included. Default 3.
 ///
-/// @param tries at least 1, where 1 also ends free attempts; -1 for no limit but the deadline
+/// An attempt that sent nothing, as where connecting is refused, is free while another endpoint
+/// stands by: it costs no try. With 1 none is free, and such a failure ends the call.
+///
+/// @param tries at least 1; -1 for no limit but the deadline
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_retry_set_tries(
     retry: *const ahoy_retry,

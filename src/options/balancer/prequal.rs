@@ -15,7 +15,7 @@ const PER_CALL: Form = Form::Real(0.0, MOST_PROBES_PER_CALL);
 pub(super) const SETTINGS: &[Setting<BalancerConfig>] = &[
     Setting::new("prequal_pool", ANSWERS)
         .within(prequal)
-        .purpose("How many answers to probes are kept, at most half of the endpoints if there are few. Only for prequal")
+        .purpose("How many answers to load probes are kept, at most half of the endpoints if there are few. Only for prequal")
         .cost("Each call compares that many; old answers count for longer.")
         .setter("set_prequal")
         .field(
@@ -27,7 +27,7 @@ pub(super) const SETTINGS: &[Setting<BalancerConfig>] = &[
         ),
     Setting::new("prequal_max_age", LIMIT)
         .within(prequal)
-        .purpose("How long the answer to a probe is kept. Only for prequal")
+        .purpose("How long the answer to a load probe is kept. Only for prequal")
         .cost("Calls follow answers that no longer hold.")
         .setter("set_prequal")
         .field(
@@ -39,7 +39,7 @@ pub(super) const SETTINGS: &[Setting<BalancerConfig>] = &[
         ),
     Setting::new("prequal_probes_per_call", PER_CALL)
         .within(prequal)
-        .purpose("How many probes are sent for each call, parts of one by chance; above prequal_removals_per_call. Only for prequal")
+        .purpose("How many load probes are sent for each call, parts of one by chance; above prequal_removals_per_call. Only for prequal")
         .cost("That many small requests for each call.")
         .setter("set_prequal")
         .field(
@@ -52,7 +52,7 @@ pub(super) const SETTINGS: &[Setting<BalancerConfig>] = &[
     Setting::new("prequal_removals_per_call", PER_CALL)
         .within(prequal)
         .purpose("How many answers each call removes beside those used up, in turn the oldest and the worst. Only for prequal")
-        .cost("More probes are needed to keep answers.")
+        .cost("More load probes are needed to keep answers.")
         .setter("set_prequal")
         .field(
             |config| read(config, |probing| probing.rule.removals_per_call.into()),
@@ -75,8 +75,8 @@ pub(super) const SETTINGS: &[Setting<BalancerConfig>] = &[
         ),
     Setting::new("prequal_probes_timeout", LIMIT)
         .within(prequal)
-        .purpose("How long the answer to a probe is waited for; over a wide network it must be longer. Only for prequal")
-        .cost("Probes that hang hold their places for longer.")
+        .purpose("How long the answer to a load probe is waited for; over a wide network it must be longer. Only for prequal")
+        .cost("Load probes that hang hold their places for longer.")
         .setter("set_prequal_probes")
         .field(
             |config| read(config, |probing| probing.rule.timeout.into()),
@@ -87,7 +87,7 @@ pub(super) const SETTINGS: &[Setting<BalancerConfig>] = &[
         ),
     Setting::new("prequal_probes_at_once", AT_ONCE)
         .within(prequal)
-        .purpose("How many probes may be under way at once, and one for each endpoint; more are not sent. Only for prequal")
+        .purpose("How many load probes may be under way at once, and one for each endpoint; more are not sent. Only for prequal")
         .cost("A connection for each.")
         .setter("set_prequal_probes")
         .field(

@@ -89,7 +89,7 @@ pub(super) const SETTINGS: &[Setting<ClientConfig>] = &[
         ),
     Setting::new("platform_roots", Form::Flag)
         .purpose("Whether the platform's certificates are trusted for https")
-        .cost("Without them, only what ahoy_client_builder_add_ca_pem adds is trusted.")
+        .cost("Without them, only what ahoy_client_builder_add_ca_pem and ca_file name is trusted, and without either the client cannot be built.")
         .setter("set_platform_roots")
         .field(
             |config| Some(config.tls.platform_roots.into()),
