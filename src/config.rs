@@ -371,6 +371,10 @@ impl ClientConfig {
                 ("warm_up", "only a client with a balancer knows its endpoints"),
             ),
             (
+                !balanced && self.wait_for_ready.is_some_and(|limit| !limit.is_zero()),
+                ("wait_for_ready", "only a client with a balancer knows which endpoint is ready"),
+            ),
+            (
                 self.attempt_header.is_some() && self.attempt_header == self.deadline_header,
                 ("attempt_header", "is deadline_header as well, and would take its place"),
             ),
@@ -436,6 +440,16 @@ mod tests {
         let config = ClientConfig { warm_up: 1, ..ClientConfig::default() };
         assert!(config.check(true).is_ok());
         assert!(config.check(false).unwrap_err().message().contains("warm_up"));
+    }
+
+    #[test]
+    fn a_client_without_a_balancer_waits_for_no_endpoint() {
+        let waits = |millis| ClientConfig {
+            wait_for_ready: Some(Duration::from_millis(millis)),
+            ..ClientConfig::default()
+        };
+        assert!(waits(1).check(true).is_ok() && waits(0).check(false).is_ok());
+        assert!(waits(1).check(false).unwrap_err().message().contains("wait_for_ready"));
     }
 
     #[test]

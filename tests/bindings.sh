@@ -71,7 +71,7 @@ go() {
 
 ruby() {
     local test
-    for test in client acceptance faraday suite; do
+    for test in client interrupts acceptance faraday suite; do
         count "ruby $test" ruby_itself -W:no-experimental "bindings/ruby/test/test_$test.rb"
     done
 }

@@ -81,7 +81,7 @@ pub(super) const SETTINGS: &[Setting<ClientConfig>] = &[
         ),
     Setting::new("hedge_delay", LIMIT)
         .or(&[LIVE, OFF])
-        .purpose("The time after which an attempt without an answer gets a copy at another endpoint; live is the time in which all but hedge_max_extra of the last answers came")
+        .purpose("The time after which an attempt without an answer gets a copy at another endpoint; live is the time in which all but hedge_max_extra of the last answers came. Only for a client with a balancer")
         .cost("Slow calls wait for longer for their copy; switching it on costs hedge_max_extra more attempts.")
         .setter("set_hedge_delay_ms")
         .field(

@@ -118,7 +118,7 @@ pub(super) const SETTINGS: &[Setting<ClientConfig>] = &[
         ),
     Setting::new("wait_for_ready", WAIT)
         .or(&[AUTO])
-        .purpose("How long a call waits for an endpoint while none takes calls, as while the only one restarts, counted from the beginning of that outage; 0s fails it at once. In an outage that is older than that, no call waits. auto is 250ms, and half of the time left at most, where a probe will show whether one is back")
+        .purpose("How long a call waits for an endpoint while none takes calls, as while the only one restarts, counted from the beginning of that outage; 0s fails it at once. In an outage that is older than that, no call waits. auto is 250ms, and half of the time left at most, where a probe will show whether one is back. Only for a client with a balancer")
         .cost("A call to a service that is down fails later, and holds its thread or memory until then.")
         .setter("set_wait_for_ready_ms")
         .field(
