@@ -245,6 +245,50 @@ fn a_service_whose_servers_cannot_be_asked_for_has_not_lost_its_endpoints() {
     assert_ne!(balancer.list_state(), AHOY_LIST_CURRENT);
 }
 
+/// A name with an address of each kind, whose times to live are these seconds, until it is denied by its A record, or by
+/// both. That there is no AAAA record is said last.
+fn dual_stack(ttls: [u32; 2]) -> (Names, Arc<AtomicUsize>) {
+    let denied = Arc::new(AtomicUsize::new(0));
+    let is_denied = Arc::clone(&denied);
+    let names =
+        Names::start(move |question| match (is_denied.load(Ordering::SeqCst), question.kind) {
+            (1.., A) => Said::Code(3),
+            (2.., _) => {
+                std::thread::sleep(ms(100));
+                Said::Code(3)
+            }
+            (_, A) => Said::Records(vec![(ttls[0], loopback(1))]),
+            _ => Said::Records(vec![(ttls[1], 1_u128.to_be_bytes().to_vec())]),
+        });
+    (names, denied)
+}
+
+#[test]
+fn p1_addresses_of_both_kinds_serve_through_the_hold_when_their_name_goes() {
+    for ttls in [[1, 1], [1, 60]] {
+        let (names, denied) = dual_stack(ttls);
+        let balancer = Balancer::round_robin(&web(80, &names.option()));
+        balancer.wait_ready(SOON).unwrap();
+        balancer.when(SOON, |it| it.known() == 2);
+        denied.store(2, Ordering::SeqCst);
+        balancer.when(SOON, |it| it.list_error().is_some());
+        assert_eq!(balancer.list_error().as_deref(), Some("web.test.: no such name"));
+        assert_eq!(balancer.known(), 2, "{ttls:?}");
+    }
+}
+
+#[test]
+fn addresses_of_one_kind_leave_where_the_other_is_asked_for_and_there() {
+    let (names, denied) = dual_stack([1, 60]);
+    let balancer = Balancer::round_robin(&web(80, &names.option()));
+    balancer.wait_ready(SOON).unwrap();
+    balancer.when(SOON, |it| it.known() == 2);
+    denied.store(1, Ordering::SeqCst);
+    let took = balancer.when(SOON, |it| it.known() == 1);
+    assert!(took < ms(2500), "{took:?}");
+    assert_eq!((balancer.at(0).unwrap().address(), names.asked(AAAA).len()), ("::1".to_owned(), 2));
+}
+
 #[test]
 fn a_name_that_does_not_exist_is_told_from_one_without_addresses() {
     let names = Names::start(|question| match (question.name.as_str(), question.kind) {

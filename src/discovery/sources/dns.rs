@@ -3,6 +3,11 @@
 //! The two kinds are asked for together, and each is kept by itself: while one of them fails, its last addresses go on
 //! serving. An answer holds for its time to live, no less than a second, so that a name with none is asked for once a
 //! second. A name that does not exist is asked for again within 5 s, whatever its zone says.
+//!
+//! A name that goes takes both kinds with it (RFC 8020), and its two answers come one after the other. So a kind that has
+//! lost its addresses waits for the answer of the other one where that is under way or was told to be denied: a list of
+//! the other kind alone would be what serves through `empty_hold`. Only the other's own answer counts, since some name
+//! servers say of a name without AAAA records that it does not exist (RFC 4074).
 
 use std::future::{Future, poll_fn};
 use std::net::{IpAddr, Ipv4Addr};
@@ -159,6 +164,8 @@ struct Part<'a> {
     served: Vec<IpAddr>,
     /// Whether the last answer says that the name exists.
     is_name: bool,
+    /// Whether an answer for the other kind says since its last one that there is no such name.
+    is_denied: bool,
     problem: Option<String>,
     /// When it was answered last.
     answered_at: Instant,
@@ -178,6 +185,7 @@ impl Part<'_> {
             known: None,
             served,
             is_name: false,
+            is_denied: false,
             problem: None,
             answered_at: due,
         }
@@ -275,6 +283,8 @@ impl<'a> Lookup<'a> {
             (_, answer) => answer,
         };
         let was_failing = part.problem.take().is_some();
+        let had_some = !part.last().is_empty();
+        part.is_denied = false;
         if !matches!(answer, Err(Unanswered::Failed(_))) {
             part.answered_at = now;
         }
@@ -288,7 +298,7 @@ impl<'a> Lookup<'a> {
                 negative_pause(config, ttl)
             }
             Err(Unanswered::Failed(problem)) => {
-                if !was_failing && !part.last().is_empty() {
+                if !was_failing && had_some {
                     self.news = Some(format!("{}: {problem}", self.dns.name));
                 }
                 part.problem = Some(problem);
@@ -296,24 +306,41 @@ impl<'a> Lookup<'a> {
             }
         };
         part.due = part.asked_at.unwrap_or(now).max(now - config.min_ttl) + pause;
-    }
-
-    /// A call wants a fresher answer; no kind is asked for more than once in the least time to live.
-    fn hurry(&mut self, now: Instant) {
-        for part in &mut self.parts {
-            let soonest = part.asked_at.map_or(now, |asked| asked + self.dns.config.min_ttl);
-            part.due = part.due.min(soonest);
+        let is_gone = part.problem.is_none() && !part.is_name;
+        if had_some && is_gone {
+            self.deny_others(index, now);
         }
     }
 
+    /// The name of the kind at `index` is gone: the others are asked for again, however long their answers hold.
+    fn deny_others(&mut self, index: usize, now: Instant) {
+        let min_ttl = self.dns.config.min_ttl;
+        let others = self.parts.iter_mut().enumerate().filter(|(other, _)| *other != index);
+        for (_, part) in others.filter(|(_, part)| !part.last().is_empty()) {
+            part.is_denied = true;
+            part.hurry(min_ttl, now);
+        }
+    }
+
+    /// A call wants a fresher answer.
+    fn hurry(&mut self, now: Instant) {
+        self.parts.iter_mut().for_each(|part| part.hurry(self.dns.config.min_ttl, now));
+    }
+
+    /// Whether all addresses of one kind have gone, and those of another may be about to.
+    fn may_be_gone(&self) -> bool {
+        let lost = self.parts.iter().any(|part| part.has_lost(self.told.as_ref()));
+        lost && self.parts.iter().any(Part::is_in_doubt)
+    }
+
     /// Tells the list where it is known, or why it is not: a kind that does not answer is waited for a moment, and only
-    /// at the beginning.
+    /// at the beginning or where the other one has gone.
     fn tell(&mut self, updates: &UpdateChannel, now: Instant) -> Option<SessionEnd> {
         let is_open = |part: &Part<'_>| part.known.is_none() && part.problem.is_none();
         let has_some =
             self.parts.iter().any(|part| part.known.as_ref().is_some_and(|it| !it.is_empty()));
         let waits = self.parts.iter().any(is_open);
-        if waits && (!has_some || now < self.begun + GRACE) {
+        if self.may_be_gone() || waits && (!has_some || now < self.begun + GRACE) {
             return None;
         }
         // Where one kind fails, that there are none of the other says little.
@@ -360,6 +387,24 @@ impl Part<'_> {
     /// Whether the last addresses serve, of a kind that may be failing.
     fn may_serve(&self, max_stale: Duration, now: Instant) -> bool {
         self.problem.is_none() || now.saturating_duration_since(self.answered_at) < max_stale
+    }
+
+    /// Asks again as soon as may be: no more than once in the least time to live.
+    fn hurry(&mut self, min_ttl: Duration, now: Instant) {
+        self.due = self.due.min(self.asked_at.map_or(now, |asked| asked + min_ttl));
+    }
+
+    /// Whether there are none any more of those that were `told`, or served before the session.
+    fn has_lost(&self, told: Option<&Vec<IpAddr>>) -> bool {
+        let is_kind = |address: &IpAddr| address.is_ipv4() == (self.kind == RecordKind::A);
+        let has_none = self.known.as_ref().is_some_and(Vec::is_empty);
+        let had_some = told.unwrap_or(&self.served).iter().any(is_kind);
+        self.problem.is_none() && has_none && had_some
+    }
+
+    /// Whether there are addresses that the answer which is awaited may take away.
+    fn is_in_doubt(&self) -> bool {
+        !self.last().is_empty() && (self.pending.is_some() || self.is_denied)
     }
 
     /// Whether an address that was known is not among `records`.
