@@ -331,6 +331,37 @@ fn a_snapshot_serves_a_start_while_the_registry_is_down() {
 }
 
 #[test]
+fn a_snapshot_is_taken_by_the_same_selection_alone() {
+    let (folder, (names, said)) = (Folder::new(), changing(1));
+    let server = Server::always(Reply::text(200, r#"[{"targets": ["127.0.0.1:1"]}]"#));
+    let document = |tag| format!("http+sd://127.0.0.1:{}/sd%3Ftag={tag}?", server.port());
+    let name = |family| format!("dns://web.test.:1?{}&family={family}&", names.option());
+    let cases = [[document("a"), document("b")], [name("ipv4"), name("any")]];
+    let files = ["document", "name"].map(|name| folder.path().join(name));
+    let balancer = |url: &str, file: &std::path::Path| {
+        let url = format!("{url}snapshot={}", file.display());
+        Balancer::round_robin(&Provider::from_url(&url).unwrap())
+    };
+    for ([kept, _], file) in cases.iter().zip(&files) {
+        let balancer = balancer(kept, file);
+        balancer.wait_ready(SOON).unwrap();
+        eventually("the list is kept", SOON, || file.exists());
+        let text = std::fs::read_to_string(file).unwrap();
+        assert!(!text.contains("tag"), "the query may hold a secret: {text}");
+    }
+    server.become_(|_| Reply::status(503));
+    *said.lock().unwrap() = Said::Code(2);
+    for ([kept, other], file) in cases.iter().zip(&files) {
+        let kept = balancer(kept, file);
+        kept.wait_ready(SOON).unwrap();
+        assert_eq!((kept.known(), kept.list_state()), (1, AHOY_LIST_LAST));
+        let balancer = balancer(other, file);
+        balancer.wait_ready(ms(200)).unwrap_err();
+        assert_eq!((balancer.known(), balancer.list_state()), (0, AHOY_LIST_NONE), "{other}");
+    }
+}
+
+#[test]
 fn p21_200_changes_in_a_row_fail_no_call_and_no_endpoint_is_used_100_ms_after_it_left() {
     let servers: Vec<_> = (0..3).map(|_| Server::always(Reply::text(200, "hello"))).collect();
     let ports: Vec<u16> = servers.iter().map(Server::port).collect();

@@ -10,6 +10,7 @@ use std::sync::{Arc, Weak};
 
 use tokio::sync::Notify;
 
+use super::identity::SourceIdentity;
 use super::publisher::Subscriber;
 use super::source::{Session, SessionEnd, Source, UpdateChannel};
 use super::source_context::SourceContext;
@@ -26,6 +27,15 @@ pub enum Combine {
     Merge,
 }
 
+impl Combine {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::First => "the first of",
+            Self::Merge => "all of",
+        }
+    }
+}
+
 /// A source over the lists of other watches.
 pub struct Chain {
     combine: Combine,
@@ -37,6 +47,13 @@ impl Chain {
     #[must_use]
     pub const fn new(combine: Combine, parts: Vec<Arc<Watch>>) -> Self {
         Self { combine, parts }
+    }
+
+    /// What tells its list from another's on disk.
+    #[must_use]
+    pub fn identity(&self) -> SourceIdentity {
+        let parts = self.parts.iter().map(|part| part.identity());
+        SourceIdentity::combined(self.combine.as_str(), parts)
     }
 
     /// What is known of all parts together.
@@ -135,11 +152,7 @@ impl Source for Chain {
 
     fn describe(&self) -> String {
         let parts: Vec<_> = self.parts.iter().map(|part| part.describe()).collect();
-        let combine = match self.combine {
-            Combine::First => "the first of",
-            Combine::Merge => "all of",
-        };
-        format!("{combine} ({})", parts.join("; "))
+        format!("{} ({})", self.combine.as_str(), parts.join("; "))
     }
 }
 

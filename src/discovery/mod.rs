@@ -9,6 +9,7 @@ pub mod chain;
 pub mod config;
 pub mod custom;
 mod drive;
+pub mod identity;
 pub mod listing;
 pub mod polled;
 pub mod publisher;
@@ -24,6 +25,7 @@ pub mod wire;
 
 pub use config::{Callbacks, ProviderConfig, RegistryConfig, Secret};
 pub use custom::{CustomProvider, Provider};
+pub use identity::SourceIdentity;
 pub use listing::{Listing, difference};
 pub use publisher::Subscriber;
 pub use source::Source;

@@ -12,6 +12,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use serde_json::{Value, json};
 use xxhash_rust::xxh64::xxh64;
 
+use super::identity::SourceIdentity;
 use crate::endpoint::{Host, Scheme};
 use crate::runtime::files::{self, open_for_owner};
 
@@ -19,8 +20,10 @@ use crate::runtime::files::{self, open_for_owner};
 #[derive(Clone, Debug)]
 pub struct SnapshotFile {
     path: PathBuf,
-    /// What the source watches: another one's list is not taken.
+    /// What the source watches, for people.
     source: String,
+    /// Another one's list is not taken.
+    identity: SourceIdentity,
 }
 
 /// What was kept.
@@ -33,10 +36,10 @@ pub struct Snapshot {
 }
 
 impl SnapshotFile {
-    /// The file at `path` for the list of `source`.
+    /// The file at `path` for the list of `source`, which `identity` tells from others.
     #[must_use]
-    pub fn new(path: &Path, source: String) -> Self {
-        Self { path: path.to_owned(), source }
+    pub fn new(path: &Path, source: String, identity: SourceIdentity) -> Self {
+        Self { path: path.to_owned(), source, identity }
     }
 
     /// Keeps `hosts`.
@@ -46,7 +49,9 @@ impl SnapshotFile {
     pub fn write(&self, hosts: &[Arc<Host>]) -> io::Result<()> {
         let at = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
         let hosts: Vec<Value> = hosts.iter().map(|host| value(host)).collect();
-        let body = json!({ "source": self.source, "at": at, "hosts": hosts }).to_string();
+        let (source, identity) = (&self.source, self.identity.to_string());
+        let body = json!({ "source": source, "identity": identity, "at": at, "hosts": hosts });
+        let body = body.to_string();
         // In the same folder, for a file cannot be moved between file systems as a whole.
         let mut name = self.path.file_name().unwrap_or_default().to_owned();
         name.push(format!(".{}.new", std::process::id()));
@@ -73,7 +78,7 @@ impl SnapshotFile {
             return None;
         }
         let kept: Value = serde_json::from_str(body).ok()?;
-        if kept["source"].as_str()? != self.source {
+        if kept["identity"].as_str()? != self.identity.to_string() {
             return None;
         }
         let hosts = kept["hosts"].as_array()?.iter().map(|it| host(it).map(Arc::new));
@@ -129,10 +134,13 @@ const MOST_BYTES: u64 = 32 * 1024 * 1024;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::discovery::ProviderConfig;
 
     fn file(name: &str, source: &str) -> SnapshotFile {
         let path = std::env::temp_dir().join(format!("ahoy-{name}-{}", std::process::id()));
-        SnapshotFile::new(&path, source.to_owned())
+        let mut config = ProviderConfig::default();
+        config.target.authority = source.to_owned();
+        SnapshotFile::new(&path, source.to_owned(), SourceIdentity::of(&config))
     }
 
     fn hosts() -> Vec<Arc<Host>> {

@@ -16,6 +16,7 @@ use tokio::task::AbortHandle;
 use super::Origin;
 use super::config::ProviderConfig;
 use super::drive;
+use super::identity::SourceIdentity;
 use super::publisher::{Publisher, Subscriber};
 use super::snapshot_file::SnapshotFile;
 use super::source::{Session, SessionEnd, Source, UpdateChannel};
@@ -31,6 +32,7 @@ use crate::runtime::{clock, entropy, io_thread};
 pub struct Watch {
     /// None where the host itself replaces the list.
     source: Option<Arc<dyn Source>>,
+    identity: SourceIdentity,
     /// The URL that says all of the source; none where the host made it.
     url: Option<Arc<str>>,
     freshness: FreshnessConfig,
@@ -67,28 +69,34 @@ impl Watch {
             None => Arc::new(Unusable("no source has this scheme".to_owned())),
         };
         let url = config.url.as_ref().map(|url| url.reveal().into());
-        Self { url, ..Self::by(source, config) }
+        Self { url, ..Self::by(source, SourceIdentity::of(config), config) }
     }
 
-    /// The list that `source` tells, by the rules of `config`.
+    /// The list that `source` tells, which `identity` tells from others, by the rules of `config`.
     #[must_use]
-    pub fn by(source: Arc<dyn Source>, config: &ProviderConfig) -> Self {
+    pub fn by(source: Arc<dyn Source>, identity: SourceIdentity, config: &ProviderConfig) -> Self {
         let snapshot_file = config.snapshot.as_ref();
-        let snapshot_file = snapshot_file.map(|path| SnapshotFile::new(path, source.describe()));
-        Self { snapshot_file, ..Self::with(Some(source), config.freshness) }
+        let snapshot_file =
+            snapshot_file.map(|path| SnapshotFile::new(path, source.describe(), identity));
+        Self { snapshot_file, ..Self::with(Some(source), identity, config.freshness) }
     }
 
     /// A list that the host replaces itself, `hosts` at first.
     #[must_use]
     pub fn pushed(hosts: Vec<Arc<Host>>) -> Self {
-        let watch = Self::with(None, FreshnessConfig::default());
+        let watch = Self::with(None, SourceIdentity::of_host(), FreshnessConfig::default());
         watch.publisher.publish(hosts);
         watch
     }
 
-    fn with(source: Option<Arc<dyn Source>>, freshness: FreshnessConfig) -> Self {
+    fn with(
+        source: Option<Arc<dyn Source>>,
+        identity: SourceIdentity,
+        freshness: FreshnessConfig,
+    ) -> Self {
         Self {
             source,
+            identity,
             url: None,
             freshness,
             snapshot_file: None,
@@ -106,6 +114,11 @@ impl Watch {
                 self.latest().map(|listing| listing.hosts.clone()).unwrap_or_default(),
             ),
         }
+    }
+
+    /// What tells its list from another's on disk.
+    pub(super) const fn identity(&self) -> SourceIdentity {
+        self.identity
     }
 
     /// What it watches, without secrets.

@@ -64,7 +64,8 @@ impl ahoy_provider {
                 Kind::Url => Supply::Watched(Arc::new(Watch::of(&config))),
                 Kind::Chain(combine, parts) => {
                     let chain = Arc::new(Chain::new(*combine, parts.freeze()));
-                    Supply::Watched(Arc::new(Watch::by(chain, &config)))
+                    let identity = chain.identity();
+                    Supply::Watched(Arc::new(Watch::by(chain, identity, &config)))
                 }
             };
             Box::new(supply)
