@@ -331,6 +331,30 @@ fn a_snapshot_serves_a_start_while_the_registry_is_down() {
 }
 
 #[test]
+fn the_age_of_a_snapshot_counts_from_when_its_list_was_last_confirmed() {
+    let (folder, (names, said)) = (Folder::new(), changing(1));
+    let path = folder.path().join("list");
+    let option = |max_stale| format!("&max_stale={max_stale}&snapshot={}", path.display());
+    let balancer = Balancer::round_robin(&web(1, &names, &option("10s")));
+    balancer.wait_ready(SOON).unwrap();
+    eventually("the list is kept", SOON, || path.exists());
+    let first = std::fs::read(&path).unwrap();
+    eventually("it is confirmed", SOON, || std::fs::read(&path).unwrap() != first);
+    *said.lock().unwrap() = Said::Code(2);
+    balancer.when(SOON, |it| it.list_state() == AHOY_LIST_LAST);
+    let age = balancer.list_age().unwrap();
+    drop(balancer);
+    let next = Balancer::round_robin(&web(1, &names, &option("10s")));
+    next.wait_ready(SOON).unwrap();
+    let kept = next.list_age().unwrap();
+    assert!(kept >= age && kept < age + ms(2500), "{kept:?} after {age:?}");
+    drop(next);
+    let late = Balancer::round_robin(&web(1, &names, &option("1ms")));
+    late.wait_ready(ms(200)).unwrap_err();
+    assert_eq!((late.known(), late.list_state()), (0, AHOY_LIST_NONE));
+}
+
+#[test]
 fn a_snapshot_is_taken_by_the_same_selection_alone() {
     let (folder, (names, said)) = (Folder::new(), changing(1));
     let server = Server::always(Reply::text(200, r#"[{"targets": ["127.0.0.1:1"]}]"#));

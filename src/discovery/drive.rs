@@ -46,6 +46,8 @@ struct Driver<'a> {
     /// When the list that applies is to be written there.
     write_at: Option<Instant>,
     written_at: Option<Instant>,
+    /// For how long a list serves that its source does not confirm.
+    max_stale: Duration,
     lists: Freshness<Vec<Arc<Host>>>,
     /// The list that was taken away for its age.
     stale: Option<Arc<Listing>>,
@@ -73,6 +75,7 @@ impl<'a> Driver<'a> {
             snapshot_file,
             write_at: None,
             written_at: None,
+            max_stale: freshness.max_stale,
             lists: Freshness::new(freshness),
             stale: None,
             backoff: SourceBackoff::default(),
@@ -89,7 +92,9 @@ impl<'a> Driver<'a> {
             self.lists.begin_with(listing.hosts.is_empty(), age, now);
             return;
         }
-        let Some(Snapshot { hosts, age }) = self.snapshot_file.and_then(SnapshotFile::read) else {
+        let snapshot = self.snapshot_file.and_then(SnapshotFile::read);
+        // One that nobody confirmed for too long is no list: no call may go by it.
+        let Some(Snapshot { hosts, age }) = snapshot.filter(|it| it.age < self.max_stale) else {
             return;
         };
         self.lists.begin_with(hosts.is_empty(), age, now);
@@ -197,7 +202,9 @@ impl<'a> Driver<'a> {
         }
         let was_failing = self.publisher.state().problem.is_some();
         self.note_confirmed(now);
-        if !self.apply_due() && was_failing {
+        let has_applied = self.apply_due();
+        self.keep_age(now);
+        if !has_applied && was_failing {
             self.publisher.notify();
         }
     }
@@ -219,6 +226,19 @@ impl<'a> Driver<'a> {
         });
     }
 
+    /// Has the list that was confirmed at `now` written again where the file says that it is much older, since
+    /// `max_stale` counts from there at the next start.
+    fn keep_age(&mut self, now: Instant) {
+        let is_current = self.publisher.latest().is_some_and(|listing| !listing.hosts.is_empty())
+            // What was confirmed is that there is none.
+            && !self.lists.is_holding();
+        let interval = (self.max_stale / 10).clamp(WRITE_INTERVAL, MOST_WRITE_INTERVAL);
+        let is_old = self.written_at.is_none_or(|at| now.saturating_duration_since(at) >= interval);
+        if self.snapshot_file.is_some() && is_current && is_old {
+            self.write_at.get_or_insert(now);
+        }
+    }
+
     fn apply(&mut self) {
         self.apply_due();
         if self.write_at.is_some_and(|at| at <= clock::now()) {
@@ -228,12 +248,14 @@ impl<'a> Driver<'a> {
 
     /// Keeps the list on disk, by a thread that may wait for it.
     fn write(&mut self) {
-        (self.write_at, self.written_at) = (None, Some(clock::now()));
+        let now = clock::now();
+        (self.write_at, self.written_at) = (None, Some(now));
         if let (Some(snapshot_file), Some(listing)) =
             (self.snapshot_file.cloned(), self.publisher.latest())
         {
             // A list that cannot be kept is one that the next start has not: no more is lost.
-            let write = move || drop(snapshot_file.write(&listing.hosts));
+            let age = self.publisher.age(now).unwrap_or_default();
+            let write = move || drop(snapshot_file.write(&listing.hosts, age));
             let _ = custom::spawn_blocking(write);
         }
     }
@@ -245,11 +267,13 @@ impl<'a> Driver<'a> {
             Due::Applies(hosts) => (hosts, false),
             Due::Stale => (Vec::new(), true),
         };
-        self.stale = if is_stale { self.publisher.latest() } else { None };
-        if self.snapshot_file.is_some() && !hosts.is_empty() {
+        let before = self.publisher.latest();
+        let is_news = || before.as_ref().is_none_or(|it| it.hosts != hosts);
+        if self.snapshot_file.is_some() && !hosts.is_empty() && is_news() {
             let now = clock::now();
             self.write_at = Some(self.written_at.map_or(now, |at| (at + WRITE_INTERVAL).max(now)));
         }
+        self.stale = if is_stale { before } else { None };
         self.publisher.publish(hosts);
         self.publisher.note(|state| state.is_stale = is_stale);
         self.publisher.notify();
@@ -300,6 +324,9 @@ impl<'a> Driver<'a> {
 const LONG: Duration = Duration::from_secs(3600);
 /// A roll-out of many endpoints is not as many files.
 const WRITE_INTERVAL: Duration = Duration::from_secs(1);
+/// How old a file may get whose list is confirmed all the time: by more, `ahoy_balancer_list_age_ms` would tell something
+/// else after a start than before it.
+const MOST_WRITE_INTERVAL: Duration = Duration::from_secs(3600);
 
 #[cfg(test)]
 mod tests {

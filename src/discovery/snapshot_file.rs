@@ -31,7 +31,7 @@ pub struct SnapshotFile {
 pub struct Snapshot {
     /// The list.
     pub hosts: Vec<Arc<Host>>,
-    /// How long ago it was written, by the wall clock.
+    /// How long ago its source last said that it holds, by the wall clock.
     pub age: Duration,
 }
 
@@ -42,15 +42,16 @@ impl SnapshotFile {
         Self { path: path.to_owned(), source, identity }
     }
 
-    /// Keeps `hosts`.
+    /// Keeps `hosts`, of which the source said that long ago that they hold.
     ///
     /// # Errors
     /// The file could not be written; the one before stays.
-    pub fn write(&self, hosts: &[Arc<Host>]) -> io::Result<()> {
-        let at = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+    pub fn write(&self, hosts: &[Arc<Host>], age: Duration) -> io::Result<()> {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let at = u64::try_from(now.saturating_sub(age).as_millis()).unwrap_or(u64::MAX);
         let hosts: Vec<Value> = hosts.iter().map(|host| value(host)).collect();
         let (source, identity) = (&self.source, self.identity.to_string());
-        let body = json!({ "source": source, "identity": identity, "at": at, "hosts": hosts });
+        let body = json!({ "source": source, "identity": identity, "at_ms": at, "hosts": hosts });
         let body = body.to_string();
         // In the same folder, for a file cannot be moved between file systems as a whole.
         let mut name = self.path.file_name().unwrap_or_default().to_owned();
@@ -82,7 +83,7 @@ impl SnapshotFile {
             return None;
         }
         let hosts = kept["hosts"].as_array()?.iter().map(|it| host(it).map(Arc::new));
-        let at = UNIX_EPOCH + Duration::from_secs(kept["at"].as_u64()?);
+        let at = UNIX_EPOCH + Duration::from_millis(kept["at_ms"].as_u64()?);
         let age = SystemTime::now().duration_since(at).unwrap_or_default();
         Some(Snapshot { hosts: hosts.collect::<Option<_>>()?, age })
     }
@@ -155,11 +156,13 @@ mod tests {
     #[test]
     fn a_list_survives_and_is_taken_by_its_source_alone() {
         let kept = file("snapshot", "dns://a:1");
-        kept.write(&hosts()).unwrap();
-        kept.write(&hosts()).unwrap();
+        let minute = Duration::from_secs(60);
+        kept.write(&hosts(), Duration::ZERO).unwrap();
+        assert!(kept.read().unwrap().age < minute);
+        kept.write(&hosts(), minute).unwrap();
         let read = kept.read().unwrap();
         assert_eq!(read.hosts, hosts());
-        assert!(read.age < Duration::from_secs(60));
+        assert!(read.age >= minute && read.age < minute * 2, "{:?}", read.age);
         assert!(file("snapshot", "dns://b:1").read().is_none(), "another source's");
         fs::remove_file(&kept.path).unwrap();
         assert!(kept.read().is_none());
@@ -168,7 +171,7 @@ mod tests {
     #[test]
     fn a_list_with_what_no_registry_may_name_is_none() {
         let kept = file("socket", "dns://a:1");
-        kept.write(&[Arc::new(Host::new("unix:/run/web.sock", 80))]).unwrap();
+        kept.write(&[Arc::new(Host::new("unix:/run/web.sock", 80))], Duration::ZERO).unwrap();
         assert!(kept.read().is_none());
         fs::remove_file(&kept.path).unwrap();
     }
@@ -176,7 +179,7 @@ mod tests {
     #[test]
     fn what_was_cut_or_changed_is_no_list() {
         let kept = file("cut", "dns://a:1");
-        kept.write(&hosts()).unwrap();
+        kept.write(&hosts(), Duration::ZERO).unwrap();
         let whole = fs::read(&kept.path).unwrap();
         for length in [0, 5, whole.len() / 2, whole.len() - 1] {
             fs::write(&kept.path, &whole[..length]).unwrap();

@@ -50,7 +50,7 @@ pub(super) const SETTINGS: &[Setting<ProviderConfig>] = &[
     Setting::new("snapshot", Form::Text("a path"))
         .or(&[OFF])
         .purpose("The file that keeps the last list, for a start while the registry is down; readable by its owner only")
-        .cost("A file written when the list changes, at most once a second.")
+        .cost("A file written when the list changes, at most once a second, and where it does not in each tenth of `max_stale`, at least once an hour.")
         .by_text()
         .field(
             |config| Some(Value::or_off(config.snapshot.as_ref().map(|path| path.display().to_string()))),

@@ -171,6 +171,12 @@ impl<L> Freshness<L> {
         self.applied.is_some_and(|it| !it.is_stale)
     }
 
+    /// Whether an empty answer is under its hold.
+    #[must_use]
+    pub const fn is_holding(&self) -> bool {
+        self.held.is_some()
+    }
+
     /// Whether a list was taken away for its age.
     #[must_use]
     pub fn is_stale(&self) -> bool {
@@ -238,7 +244,9 @@ mod tests {
         }
         assert_eq!(lists.next_due(), Some(at(31_000)));
         assert_eq!(lists.take_due(at(30_999)), None);
+        assert!(lists.is_holding());
         assert_eq!(lists.take_due(at(31_000)), applies(0));
+        assert!(!lists.is_holding());
     }
 
     #[test]
