@@ -120,6 +120,13 @@ pub enum Event<'a> {
         /// What is wrong with one of them, without what stands in it.
         reason: &'a str,
     },
+    /// The provider's list cannot be kept for the next start.
+    SnapshotFailing {
+        /// Why.
+        reason: &'a str,
+    },
+    /// It is kept again.
+    SnapshotWell,
     /// Too few endpoints of a priority are well, so all of them serve.
     PanicEntered,
     /// Enough are well again.
@@ -190,6 +197,7 @@ impl Event<'_> {
             Self::Attempt { .. } | Self::Body { .. } => Severity::Debug,
             Self::SourceFailing { .. }
             | Self::EntriesSkipped { .. }
+            | Self::SnapshotFailing { .. }
             | Self::Certificates { is_wrong: true, .. } => Severity::Warn,
             _ => Severity::Info,
         }
@@ -203,7 +211,9 @@ impl Event<'_> {
             Self::ListChanged { .. }
             | Self::SourceFailing { .. }
             | Self::SourceWell
-            | Self::EntriesSkipped { .. } => "discovery",
+            | Self::EntriesSkipped { .. }
+            | Self::SnapshotFailing { .. }
+            | Self::SnapshotWell => "discovery",
             Self::PanicEntered | Self::PanicLeft => "panic",
             Self::HoldingBack | Self::HoldingEnded => "recovery",
             Self::BudgetExhausted | Self::BudgetAvailable => "budget",
@@ -263,6 +273,10 @@ impl fmt::Display for Event<'_> {
                     "{count} entries of the provider's list are left out, one of them: {reason}"
                 )
             }
+            Self::SnapshotFailing { reason } => {
+                write!(f, "the provider's list cannot be kept in its snapshot: {reason}")
+            }
+            Self::SnapshotWell => f.write_str("the provider's list is kept in its snapshot again"),
             Self::PanicEntered => {
                 f.write_str("too few endpoints are well, so all of a priority serve")
             }

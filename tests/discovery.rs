@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use ahoy::ffi::balancer::listing::*;
+use ahoy::ffi::client::hooks::*;
 use ahoy::ffi::observe::event::*;
 use ahoy::ffi::values::status::*;
 use support::names::{self, Names, Said};
@@ -352,6 +353,37 @@ fn the_age_of_a_snapshot_counts_from_when_its_list_was_last_confirmed() {
     let late = Balancer::round_robin(&web(1, &names, &option("1ms")));
     late.wait_ready(ms(200)).unwrap_err();
     assert_eq!((late.known(), late.list_state()), (0, AHOY_LIST_NONE));
+}
+
+#[test]
+fn a_snapshot_that_cannot_be_written_is_told_to_the_log_once_and_so_is_that_it_can_again() {
+    let (folder, (names, said)) = (Folder::new(), changing(1));
+    let inner = folder.path().join("inner");
+    let option = format!("&coalesce=0ms&snapshot={}", inner.join("list").display());
+    let balancer = Balancer::round_robin(&web(1, &names, &option));
+    let lines: Arc<Mutex<Vec<(i32, String)>>> = Arc::default();
+    let heard = Arc::clone(&lines);
+    let told = move |level, part: String, text| {
+        if part == "discovery" {
+            heard.lock().unwrap().push((level, text));
+        }
+    };
+    let _client = Builder::new().on_log(AHOY_LOG_INFO, told).balancer(&balancer).build();
+    let count =
+        |part: &str| lines.lock().unwrap().iter().filter(|(_, it)| it.contains(part)).count();
+    balancer.wait_ready(SOON).unwrap();
+    eventually("it is told", SOON, || count("snapshot") == 1);
+    let (level, text) =
+        lines.lock().unwrap().iter().find(|(_, it)| it.contains("snapshot")).unwrap().clone();
+    assert!(text.starts_with("the provider's list cannot be kept in its snapshot: "), "{text}");
+    assert_eq!(level, AHOY_LOG_WARN);
+    *said.lock().unwrap() = addresses(1, 2);
+    balancer.when(SOON, |it| it.known() == 2);
+    std::fs::create_dir(&inner).unwrap();
+    *said.lock().unwrap() = addresses(1, 3);
+    eventually("that is told too", SOON, || count("kept in its snapshot again") == 1);
+    assert!(inner.join("list").exists());
+    assert_eq!(count("snapshot"), 2, "{:?}", lines.lock().unwrap());
 }
 
 #[test]

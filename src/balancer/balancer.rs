@@ -251,7 +251,7 @@ impl Balancer {
                 (Mode::Panic, false) => &Event::PanicLeft,
                 (Mode::Holding, true) => &Event::HoldingBack,
                 (Mode::Holding, false) => &Event::HoldingEnded,
-                (Mode::SourceFails, _) => return,
+                (Mode::SourceFails | Mode::SnapshotFails, _) => return,
             });
         }
     }

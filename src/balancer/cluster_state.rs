@@ -34,7 +34,7 @@ pub(crate) struct ClusterState {
     /// Whether endpoints are checked.
     pub(crate) checks: bool,
     /// By [`Mode`].
-    modes: [AtomicBool; 3],
+    modes: [AtomicBool; 4],
     /// Answers open no circuit where no more than this number are well.
     min_closed: usize,
     known: AtomicUsize,
@@ -63,6 +63,8 @@ pub(crate) enum Mode {
     Holding = 1,
     /// The provider fails.
     SourceFails = 2,
+    /// The provider's list cannot be kept for the next start.
+    SnapshotFails = 3,
 }
 
 impl ClusterState {

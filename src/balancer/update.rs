@@ -128,6 +128,7 @@ impl Balancer {
         if let Some(reason) = state.skipped_for.as_deref().filter(|_| unseen.skipped > 0) {
             self.observers.emit(&Event::EntriesSkipped { count: unseen.skipped, reason });
         }
+        self.note_snapshot(state.snapshot_problem.as_deref());
         self.count_refresh(&unseen, changed);
         match &state.problem {
             Some(problem) => {
@@ -138,6 +139,16 @@ impl Balancer {
             }
             None if unseen.confirmations > 0 => self.source_is_well(),
             None => {}
+        }
+    }
+
+    /// The list can be kept for the next start, or cannot for this reason.
+    fn note_snapshot(&self, problem: Option<&str>) {
+        if self.live().rules.cluster.note_mode(Mode::SnapshotFails, problem.is_some()) {
+            self.observers.emit(&match problem {
+                Some(reason) => Event::SnapshotFailing { reason },
+                None => Event::SnapshotWell,
+            });
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
+use std::io;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
@@ -23,7 +24,7 @@ use crate::single_line::single_line;
 
 /// Publishes what `source` sends by `publisher`, until it is dropped.
 pub(super) async fn drive(
-    publisher: &Publisher,
+    publisher: &Arc<Publisher>,
     freshness: FreshnessConfig,
     snapshot_file: Option<&SnapshotFile>,
     source: &dyn Source,
@@ -40,7 +41,7 @@ pub(super) async fn drive(
 }
 
 struct Driver<'a> {
-    publisher: &'a Publisher,
+    publisher: &'a Arc<Publisher>,
     /// Where the list is kept for the next start.
     snapshot_file: Option<&'a SnapshotFile>,
     /// When the list that applies is to be written there.
@@ -66,7 +67,7 @@ enum Step {
 
 impl<'a> Driver<'a> {
     fn new(
-        publisher: &'a Publisher,
+        publisher: &'a Arc<Publisher>,
         freshness: FreshnessConfig,
         snapshot_file: Option<&'a SnapshotFile>,
     ) -> Self {
@@ -253,10 +254,18 @@ impl<'a> Driver<'a> {
         if let (Some(snapshot_file), Some(listing)) =
             (self.snapshot_file.cloned(), self.publisher.latest())
         {
-            // A list that cannot be kept is one that the next start has not: no more is lost.
             let age = self.publisher.age(now).unwrap_or_default();
-            let write = move || drop(snapshot_file.write(&listing.hosts, age));
-            let _ = custom::spawn_blocking(write);
+            let publisher = Arc::clone(self.publisher);
+            let write = move || {
+                if note_written(&publisher, snapshot_file.write(&listing.hosts, age)) {
+                    publisher.notify_here();
+                }
+            };
+            if let Err(error) = custom::spawn_blocking(write)
+                && note_written(self.publisher, Err(error))
+            {
+                self.publisher.notify();
+            }
         }
     }
 
@@ -320,6 +329,18 @@ impl<'a> Driver<'a> {
     }
 }
 
+/// Notes whether a list could be kept; whether that is news. A list that cannot be is one that the next start has not: no
+/// more is lost.
+fn note_written(publisher: &Publisher, written: io::Result<()>) -> bool {
+    let problem = written.err().map(|error| single_line(error.to_string()).into());
+    let mut is_news = false;
+    publisher.note(|state| {
+        is_news = state.snapshot_problem.is_some() != problem.is_some();
+        state.snapshot_problem = problem;
+    });
+    is_news
+}
+
 /// How long nothing becomes due where nothing waits.
 const LONG: Duration = Duration::from_secs(3600);
 /// A roll-out of many endpoints is not as many files.
@@ -369,11 +390,11 @@ mod tests {
     }
 
     /// Drives sessions that end so, the last first, until one more has begun.
-    async fn driven(endings: Vec<SessionEnd>) -> (Publisher, Duration) {
+    async fn driven(endings: Vec<SessionEnd>) -> (Arc<Publisher>, Duration) {
         let count = endings.len();
         let source = Ending(Mutex::new(endings), AtomicUsize::new(0));
         let (publisher, context, begun) =
-            (Publisher::default(), SourceContext::for_tests(), Instant::now());
+            (Arc::<Publisher>::default(), SourceContext::for_tests(), Instant::now());
         {
             let freshness = FreshnessConfig::default();
             let mut drive = pin!(drive(&publisher, freshness, None, &source, &context));
@@ -449,7 +470,7 @@ mod tests {
     #[tokio::test]
     async fn a_list_that_an_empty_one_follows_at_once_serves_through_its_hold() {
         let (publisher, context, source) =
-            (Publisher::default(), SourceContext::for_tests(), Emptied::default());
+            (Arc::<Publisher>::default(), SourceContext::for_tests(), Emptied::default());
         let freshness = FreshnessConfig::default();
         let mut drive = pin!(drive(&publisher, freshness, None, &source, &context));
         for expected in [80, 81] {
@@ -466,7 +487,7 @@ mod tests {
         let max_stale = Duration::from_millis(500);
         let freshness = FreshnessConfig { max_stale, ..FreshnessConfig::default() };
         let (publisher, context, source) =
-            (Publisher::default(), SourceContext::for_tests(), Quiet::default());
+            (Arc::<Publisher>::default(), SourceContext::for_tests(), Quiet::default());
         let mut drive = pin!(drive(&publisher, freshness, None, &source, &context));
         for expected in [1, 0, 1] {
             until(drive.as_mut(), || {
@@ -501,7 +522,7 @@ mod tests {
     #[tokio::test]
     async fn a_defect_ends_a_session_and_not_the_watch() {
         let (publisher, context, source) =
-            (Publisher::default(), SourceContext::for_tests(), Defective::default());
+            (Arc::<Publisher>::default(), SourceContext::for_tests(), Defective::default());
         let mut drive =
             pin!(drive(&publisher, FreshnessConfig::default(), None, &source, &context));
         until(drive.as_mut(), || publisher.latest().is_some()).await;
@@ -512,7 +533,7 @@ mod tests {
     async fn a_refusal_is_told_as_one() {
         let refused = vec![SessionEnd::Refused("wrong token".to_owned())];
         let (publisher, source) =
-            (Publisher::default(), Ending(Mutex::new(refused), AtomicUsize::new(0)));
+            (Arc::<Publisher>::default(), Ending(Mutex::new(refused), AtomicUsize::new(0)));
         let (context, freshness) = (SourceContext::for_tests(), FreshnessConfig::default());
         let drive = drive(&publisher, freshness, None, &source, &context);
         let _ = tokio::time::timeout(Duration::from_millis(50), drive).await;

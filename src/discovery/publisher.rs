@@ -63,6 +63,8 @@ pub struct SourceState {
     pub skipped: u64,
     /// What was wrong with the last of them.
     pub skipped_for: Option<Arc<str>>,
+    /// Why the last list could not be kept in its snapshot.
+    pub snapshot_problem: Option<Arc<str>>,
     /// Whether the list is that of a snapshot, and nobody confirmed it so far.
     pub is_from_snapshot: bool,
     /// Whether the last list was taken away for its age.

@@ -126,7 +126,9 @@ impl EventRecord {
             Event::Attempt { .. }
             | Event::Body { .. }
             | Event::Certificates { .. }
-            | Event::EntriesSkipped { .. } => return None,
+            | Event::EntriesSkipped { .. }
+            | Event::SnapshotFailing { .. }
+            | Event::SnapshotWell => return None,
         };
         let endpoint = match event {
             Event::Endpoint { url, .. } => Some((*url).to_owned()),
