@@ -1,11 +1,12 @@
 //! Endpoints by DNS: addresses and services, and how soon a change is seen. Against bind9, and against a name server in
 //! this process where an answer is wanted that bind9 does not give.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use ahoy::ffi::balancer::listing::*;
+use ahoy::ffi::client::hooks::*;
 use ahoy::ffi::values::status::*;
 use support::bind::Bind;
 use support::names::{A, AAAA, Names, SRV, Said, next, srv};
@@ -338,6 +339,44 @@ fn a_service_that_is_decidedly_not_there_has_none() {
     balancer.wait_ready(ms(1)).unwrap_err();
     balancer.when(SOON, |it| it.list_state() == AHOY_LIST_CURRENT);
     assert_eq!((balancer.known(), balancer.list_error()), (0, None));
+}
+
+#[test]
+fn a_server_without_an_address_is_told_by_its_name_and_once() {
+    let lacking = Arc::new(AtomicUsize::new(1));
+    let lacks = Arc::clone(&lacking);
+    let names = two_servers(move |name, kind| match (lacks.load(Ordering::SeqCst), kind) {
+        (2, A) => Said::Code(3),
+        (1, A) if name == "other.test." => Said::Code(3),
+        (_, A) => Said::Records(vec![(1, loopback(1))]),
+        _ => Said::Records(Vec::new()),
+    });
+    let balancer = service(&format!("{}&empty_hold=0ms", names.option()));
+    let lines: Arc<Mutex<Vec<String>>> = Arc::default();
+    let heard = Arc::clone(&lines);
+    let told = move |_, _: String, text| heard.lock().unwrap().push(text);
+    let _client = Builder::new().on_log(AHOY_LOG_WARN, told).balancer(&balancer).build();
+    balancer.wait_ready(SOON).unwrap();
+    let looked_up = |times: usize| {
+        let before = names.asked(SRV).len();
+        // Each lookup has a question over UDP at least, and a list behind it when the next begins.
+        eventually("it is looked up", SOON, || names.asked(SRV).len() > before + times);
+    };
+    looked_up(3);
+    let other =
+        "1 entry of the provider's list is left out: no address is known of the server other.test";
+    assert_eq!(*lines.lock().unwrap(), [other]);
+    lacking.store(2, Ordering::SeqCst);
+    balancer.when(SOON, |it| it.known() == 0);
+    let reason = "_http._tcp.web.test.: no address is known of the server one.test";
+    assert_eq!(balancer.list_error().as_deref(), Some(reason));
+    looked_up(3);
+    assert_eq!(lines.lock().unwrap().len(), 2, "{:?}", lines.lock().unwrap());
+    lacking.store(0, Ordering::SeqCst);
+    balancer.when(SOON, |it| it.known() == 2);
+    lacking.store(1, Ordering::SeqCst);
+    balancer.when(SOON, |it| it.known() == 1);
+    eventually("it is told again", SOON, || lines.lock().unwrap().len() == 3);
 }
 
 #[test]

@@ -61,7 +61,8 @@ impl Poll for Srv {
         let (name, config) = (self.name.clone(), self.config.clone());
         let servers = Arc::new(name_servers(&config)?);
         let (known, addresses, problem) = (None, HashMap::new(), None);
-        Ok(Box::new(Lookup { name, config, servers, known, addresses, problem }))
+        let skipped = BTreeSet::new();
+        Ok(Box::new(Lookup { name, config, servers, known, addresses, problem, skipped }))
     }
 
     fn describe(&self) -> String {
@@ -79,6 +80,8 @@ struct Lookup {
     addresses: Addresses,
     /// Why the addresses of a server could not be asked for.
     problem: Option<String>,
+    /// Why servers of the last answer were left out.
+    skipped: BTreeSet<String>,
 }
 
 impl Fetch for Lookup {
@@ -103,11 +106,17 @@ impl Fetch for Lookup {
             };
             self.known = Some(names(&records));
             self.resolve(&records, updates).await;
-            let hosts = hosts(&records.services, &self.addresses, updates);
-            match self.problem.take() {
+            let (hosts, skipped) = hosts(&records.services, &self.addresses);
+            let pause = self.pause(&records);
+            self.tell_skipped(skipped, updates);
+            match (self.problem.take(), self.skipped.first()) {
                 // That the service has no endpoint is not known then.
-                Some(problem) if hosts.is_empty() => Err(SessionEnd::Failed(problem)),
-                _ => Ok(Fetched { hosts: Some(hosts), pause: self.pause(&records) }),
+                (Some(problem), _) if hosts.is_empty() => Err(SessionEnd::Failed(problem)),
+                (_, Some(why)) if hosts.is_empty() => {
+                    updates.empty(format!("{}: {why}", self.name));
+                    Ok(Fetched { hosts: None, pause })
+                }
+                _ => Ok(Fetched { hosts: Some(hosts), pause }),
             }
         })
     }
@@ -161,6 +170,14 @@ impl Lookup {
         let wanted: Vec<&str> = wanted.into_iter().collect();
         self.ask_for(&wanted, &records.services, updates).await;
         self.addresses.retain(|name, _| records.services.iter().any(|it| it.target == *name));
+    }
+
+    /// Tells which servers are left out, where that is news: the next answer says the same again.
+    fn tell_skipped(&mut self, skipped: BTreeSet<String>, updates: &UpdateChannel) {
+        if self.skipped != skipped {
+            skipped.iter().for_each(|why| updates.skipped(why));
+            self.skipped = skipped;
+        }
     }
 
     /// How long the answer holds: one without the address of a server no longer than that there is no name.
@@ -255,7 +272,7 @@ fn note(
 
 /// Servers whose addresses are late are not passed over: they may still come.
 fn tell_known(services: &[ServiceRecord], addresses: &Addresses, updates: &UpdateChannel) {
-    let hosts = hosts(services, addresses, &UpdateChannel::default());
+    let (hosts, _) = hosts(services, addresses);
     if !hosts.is_empty() {
         updates.list(hosts);
     }
@@ -342,24 +359,21 @@ impl<'a> AddressQueries<'a> {
 /// The addresses of servers, and until when they hold.
 type Addresses = HashMap<String, (Vec<IpAddr>, Instant)>;
 
-fn hosts(
-    services: &[ServiceRecord],
-    addresses: &Addresses,
-    updates: &UpdateChannel,
-) -> Vec<Arc<Host>> {
+/// The endpoints, and why servers are left out.
+fn hosts(services: &[ServiceRecord], addresses: &Addresses) -> (Vec<Arc<Host>>, BTreeSet<String>) {
     let levels: BTreeSet<u16> = services.iter().map(|service| service.priority).collect();
     // An endpoint counts once, the first time that it stands there; answers change their order.
     let mut services: Vec<_> = services.iter().collect();
     services.sort_by_key(|service| service.priority);
-    let mut hosts = Vec::new();
+    let (mut hosts, mut skipped) = (Vec::new(), BTreeSet::new());
     for service in services {
         // The service is decidedly not there (RFC 2782).
         if service.target.is_empty() {
             continue;
         }
         let known = addresses.get(&service.target).map_or(&[][..], |(known, _)| known);
-        if known.is_empty() || service.port == 0 {
-            updates.skipped("a server of the service has no address or no port");
+        if let Some(why) = unusable(service, known) {
+            skipped.insert(why);
             continue;
         }
         let level = levels.range(..service.priority).count().min(MOST_LEVELS) as u32;
@@ -369,7 +383,17 @@ fn hosts(
             hosts.push(Arc::new(host(service, address, level)));
         }
     }
-    hosts
+    (hosts, skipped)
+}
+
+/// Why a server with these addresses is left out, if it is.
+fn unusable(service: &ServiceRecord, known: &[IpAddr]) -> Option<String> {
+    let name = service.target.escape_debug();
+    match (known.is_empty(), service.port) {
+        (true, _) => Some(format!("no address is known of the server {name}")),
+        (false, 0) => Some(format!("the server {name} has no port")),
+        (false, _) => None,
+    }
 }
 
 fn host(service: &ServiceRecord, address: IpAddr, level: u32) -> Host {
@@ -431,7 +455,8 @@ mod tests {
         let other = service(20, "b.test");
         for answer in [[&first, &again, &other], [&again, &other, &first]] {
             let answer: Vec<_> = answer.into_iter().cloned().collect();
-            let hosts = hosts(&answer, &addresses, &UpdateChannel::default());
+            let (hosts, skipped) = hosts(&answer, &addresses);
+            assert!(skipped.is_empty());
             let first = hosts.iter().find(|host| host.address == "127.0.0.1").unwrap();
             assert_eq!(first.priority, 0);
         }
