@@ -251,8 +251,8 @@ fn a_providers_url_is_told_as_it_was_written_but_for_its_secrets() {
         ("etcd://u:hunter2@127.0.0.1:1,127.0.0.1:2/x", "etcd://****@127.0.0.1:1,127.0.0.1:2/x"),
         ("consul://127.0.0.1/x?token_file=/a%20b+c", "consul://127.0.0.1/x?token_file=/a%20b+c"),
         (
-            "http+sd://127.0.0.1:1/x?%74oken=hunter2&username=hunter2&ca_file=/a%20b+c&tls",
-            "http+sd://127.0.0.1:1/x?%74oken=****&username=****&ca_file=/a%20b+c&tls",
+            "http+sd://127.0.0.1:1/x?%70assword=hunter2&username=hunter2&ca_file=/a%20b+c&tls",
+            "http+sd://127.0.0.1:1/x?%70assword=****&username=****&ca_file=/a%20b+c&tls",
         ),
         ("http+sd://127.0.0.1:1/x%3Fsig=hunter2", "http+sd://127.0.0.1:1/x%3F****"),
     ] {
@@ -275,14 +275,14 @@ fn a_builders_client_tells_the_url_of_its_provider_with_what_was_set_beside_it()
     let _alone = alone();
     let url = "etcd://u:hunter2@127.0.0.1:1/x?silence=5s";
     let provider = Provider::from_url(url).unwrap();
-    for (key, value) in [("silence", "7s"), ("token", "hunter2"), ("ca_file", "/a&b c")] {
+    for (key, value) in [("silence", "7s"), ("password", "hunter2"), ("ca_file", "/a&b c")] {
         provider.set(key, value).unwrap();
     }
     let balancer = Balancer::round_robin(&provider);
     let client = Builder::new().balancer(&balancer).build();
     let text = client.config_text();
     let told: Value = serde_json::from_str(&text).unwrap();
-    let shown = "etcd://****@127.0.0.1:1/x?silence=7s&token=****&ca_file=/a%26b%20c";
+    let shown = "etcd://****@127.0.0.1:1/x?silence=7s&password=****&ca_file=/a%26b%20c";
     assert_eq!(told["provider"], json!(shown));
     assert!(!text.contains("hunter2"));
     drop(balancer);

@@ -485,6 +485,33 @@ fn lists_and_failures_of_a_watch_are_events_and_are_counted() {
 }
 
 #[test]
+fn options_that_can_never_work_together_are_refused_when_the_url_is_read() {
+    for (url, names) in [
+        ("etcd://h/x?cert_file=/x", &["cert_file", "key_file"][..]),
+        ("zk://h/x?key_file=/x", &["cert_file", "key_file"]),
+        ("consul://h/x?token=s3cret&token_file=/x", &["token", "token_file"]),
+        ("http+sd://h/x?token=s3cret&username=me&password=s3cret", &["token", "username"]),
+        ("etcd://me:s3cret@h/x?token_file=/x", &["token_file", "username"]),
+        ("k8s://shop/web?kubeconfig_context=a", &["kubeconfig_context", "kubeconfig"]),
+        ("k8s://shop/web?port=99999", &["port: 99999", "65535"]),
+        ("k8s://shop/web?port=0", &["port: 0", "65535"]),
+    ] {
+        let refused = Provider::from_url(url).unwrap_err();
+        assert_eq!(refused.status, AHOY_E_INVALID_ARGUMENT, "{url}");
+        assert!(names.iter().all(|name| refused.message.contains(name)), "{}", refused.message);
+        assert!(!refused.message.contains("s3cret"), "{}", refused.message);
+    }
+    let missing = Folder::new().path().join("missing.pem");
+    let url = format!("http+sd://127.0.0.1:1/x?tls&ca_file={}", missing.display());
+    let balancer = Balancer::round_robin(&Provider::from_url(&url).unwrap());
+    balancer.wait_ready(ms(1)).unwrap_err();
+    balancer.when(SOON, |it| it.list_error().is_some());
+    let problem = balancer.list_error().unwrap();
+    let wanted = format!("ca_file {} cannot be read: entity not found", missing.display());
+    assert!(problem.contains(&wanted), "{problem}");
+}
+
+#[test]
 fn a_limit_of_forever_is_none_in_every_source() {
     const ETCD: &str =
         r#"{"header":{"revision":"3"},"kvs":[{"key":"L3dlYi9h","value":"MTI3LjAuMC4xOjE="}]}"#;

@@ -412,7 +412,8 @@ fn a_pipe_in_place_of_a_file_holds_up_nobody() {
     let url = format!("http+sd://127.0.0.1:1/sd?token_file={}", pipe.display());
     let balancer = Balancer::round_robin(&Provider::from_url(&url).unwrap());
     let failure = balancer.wait_ready(ms(2000)).unwrap_err();
-    assert!(failure.message.contains("token_file cannot be read: not a file"), "{failure:?}");
+    let reason = format!("token_file {} cannot be read: not a file", pipe.display());
+    assert!(failure.message.contains(&reason), "{failure:?}");
     let path = folder.file("web", "127.0.0.1:1\n");
     sees(&ready(&format!("{}?snapshot={}", file_url(&path), pipe.display())), &[1], SOON);
 }

@@ -16,7 +16,7 @@ pub struct Scheme {
     pub purpose: &'static str,
     /// The keys of the options that it takes beside [`COMMON`].
     pub keys: &'static [&'static str],
-    /// Makes the source.
+    /// Makes the source; [`Scheme::source`] checks first what all schemes have in common.
     pub make: fn(&ProviderConfig) -> Result<Arc<dyn Source>, String>,
 }
 
@@ -42,6 +42,15 @@ impl Scheme {
     #[must_use]
     pub(super) const fn of_registry(self) -> Self {
         if cfg!(feature = "registries") { self } else { Self { make: left_out, ..self } }
+    }
+
+    /// The source that `config` names.
+    ///
+    /// # Errors
+    /// The URL or its options name none, or do not go together; the text names them.
+    pub fn source(&self, config: &ProviderConfig) -> Result<Arc<dyn Source>, String> {
+        config.registry.check()?;
+        (self.make)(config)
     }
 
     /// The cargo feature that its source needs and that this build is without.

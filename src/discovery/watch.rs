@@ -62,7 +62,7 @@ impl Watch {
     /// The list that the source tells which `config` names.
     #[must_use]
     pub fn of(config: &ProviderConfig) -> Self {
-        let made = url::scheme(config.target.scheme).map(|scheme| (scheme.make)(config));
+        let made = url::scheme(config.target.scheme).map(|scheme| scheme.source(config));
         let source = match made {
             Some(Ok(source)) => source,
             Some(Err(problem)) => Arc::new(Unusable(problem)),

@@ -48,6 +48,29 @@ impl Default for RegistryConfig {
     }
 }
 
+impl RegistryConfig {
+    /// Checks that the options go together.
+    ///
+    /// # Errors
+    /// Names those that do not, and no value.
+    pub fn check(&self) -> Result<(), String> {
+        let token = self.token.is_some();
+        let file = self.token_file.is_some();
+        match (self.cert_file.is_some(), self.key_file.is_some()) {
+            (true, false) => return Err("cert_file: needs key_file as well".to_owned()),
+            (false, true) => return Err("key_file: needs cert_file as well".to_owned()),
+            _ => {}
+        }
+        // One of them would be sent, and nothing told that the other is not.
+        match (token, file, self.username.is_some()) {
+            (true, true, _) => Err("token and token_file: only one of them is sent".to_owned()),
+            (true, _, true) => Err("token and username: only one of them is sent".to_owned()),
+            (_, true, true) => Err("token_file and username: only one of them is sent".to_owned()),
+            _ => Ok(()),
+        }
+    }
+}
+
 /// Text that is shown nowhere.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
@@ -74,3 +97,36 @@ impl fmt::Debug for Secret {
 
 /// What stands in place of a secret.
 pub const HIDDEN: &str = "***";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn options_that_do_not_go_together_are_named() {
+        let with = |change: fn(&mut RegistryConfig)| {
+            let mut config = RegistryConfig::default();
+            change(&mut config);
+            config.check().err().unwrap_or_default()
+        };
+        let file = || Some(PathBuf::from("/x"));
+        assert_eq!(with(|_| ()), "");
+        assert_eq!(with(|it| it.key_file = Some("/x".into())), "key_file: needs cert_file as well");
+        assert_eq!(
+            with(|it| it.cert_file = Some("/x".into())),
+            "cert_file: needs key_file as well"
+        );
+        let config = RegistryConfig { cert_file: file(), key_file: file(), ..Default::default() };
+        assert_eq!(config.check(), Ok(()));
+        let (token, username) = (Some(Secret::new("s3cret")), Some("me".to_owned()));
+        for (token, token_file, username, named) in [
+            (token.clone(), file(), None, "token and token_file"),
+            (token, None, username.clone(), "token and username"),
+            (None, file(), username, "token_file and username"),
+        ] {
+            let config = RegistryConfig { token, token_file, username, ..Default::default() };
+            let problem = config.check().unwrap_err();
+            assert_eq!(problem, format!("{named}: only one of them is sent"));
+        }
+    }
+}

@@ -30,8 +30,8 @@ pub fn connections(
     }
     config.identity = match (&registry.cert_file, &registry.key_file) {
         (Some(chain), Some(key)) => Some((read("cert_file", chain)?, read("key_file", key)?)),
-        (None, None) => None,
-        _ => return Err(SessionEnd::Refused("cert_file and key_file go together".to_owned())),
+        // One alone is refused when the provider is made.
+        _ => None,
     };
     connections_over("ca_file, cert_file or key_file", config, context, cache)
 }
@@ -80,7 +80,7 @@ const MAX_AGE: Duration = Duration::from_secs(24 * 3600);
 /// It cannot be read, is no file, or is longer than [`LONGEST`]. Where it is not there it may be about to come, as one
 /// that is written anew.
 pub(crate) fn read(option: &str, path: &Path) -> Result<Vec<u8>, SessionEnd> {
-    let problem = |why: &str| format!("{option} cannot be read: {why}");
+    let problem = |why: &str| format!("{option} {} cannot be read: {why}", path.display());
     let refused = |why: &str| SessionEnd::Refused(problem(why));
     let failed = |error: io::Error| match error.kind() {
         kind @ io::ErrorKind::NotFound => SessionEnd::Failed(problem(&kind.to_string())),

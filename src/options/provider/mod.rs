@@ -70,7 +70,7 @@ pub fn provider_of(url: &str) -> Result<ProviderConfig, Error> {
             );
             return Err(Error::new(ErrorKind::Unsupported, message));
         }
-        (scheme.make)(&config).map_err(invalid)?;
+        scheme.source(&config).map_err(invalid)?;
     }
     config.url = Some(Secret::new(url));
     Ok(config)

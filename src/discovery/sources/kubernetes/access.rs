@@ -142,7 +142,7 @@ impl Part {
     fn bytes(&self) -> Result<Vec<u8>, SessionEnd> {
         match self {
             Self::Inline(bytes) => Ok(bytes.clone()),
-            Self::File(path) => read(&path.display().to_string(), path),
+            Self::File(path) => read("the file", path),
         }
     }
 }

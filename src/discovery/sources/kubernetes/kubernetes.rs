@@ -59,6 +59,7 @@ fn make(config: &ProviderConfig) -> Result<Arc<dyn Source>, String> {
     if !is_name(service) || !namespace.is_empty() && !is_name(namespace) {
         return Err(format!("names no namespace and service; write {}", SCHEME.form));
     }
+    check(&config.kubernetes)?;
     Ok(Arc::new(Kubernetes {
         namespace: Some(namespace.to_owned()).filter(|name| !name.is_empty()),
         service: service.to_owned(),
@@ -66,6 +67,19 @@ fn make(config: &ProviderConfig) -> Result<Arc<dyn Source>, String> {
         registry: config.registry.clone(),
         cache: Arc::default(),
     }))
+}
+
+/// Checks that the options can mean something.
+fn check(kubernetes: &KubernetesConfig) -> Result<(), String> {
+    if kubernetes.context.is_some() && kubernetes.kubeconfig.is_none() {
+        return Err("kubeconfig_context: needs kubeconfig as well".to_owned());
+    }
+    let port = kubernetes.port.as_deref().unwrap_or("http");
+    let is_number = port.bytes().all(|byte| byte.is_ascii_digit());
+    match is_number && !port.parse::<u16>().is_ok_and(|port| port > 0) {
+        true => Err(format!("port: {port} is neither a name nor 1 to 65535")),
+        false => Ok(()),
+    }
 }
 
 /// A DNS label, as Kubernetes's names are; so it stands in a path as it is.
