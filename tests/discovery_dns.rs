@@ -279,6 +279,27 @@ fn p1_addresses_of_both_kinds_serve_through_the_hold_when_their_name_goes() {
 }
 
 #[test]
+fn p1_the_servers_of_a_service_serve_through_the_hold_when_their_names_go_one_after_the_other() {
+    let are_gone = Arc::new(AtomicBool::new(false));
+    let gone = Arc::clone(&are_gone);
+    let names = two_servers(move |name, kind| match (gone.load(Ordering::SeqCst), kind) {
+        (true, A) if name == "other.test." => {
+            std::thread::sleep(ms(200));
+            Said::Code(3)
+        }
+        (true, _) => Said::Code(3),
+        (false, A) => Said::Records(vec![(1, loopback(1))]),
+        _ => Said::Records(Vec::new()),
+    });
+    let balancer = service(&names.option());
+    balancer.wait_ready(SOON).unwrap();
+    balancer.when(SOON, |it| it.known() == 2);
+    are_gone.store(true, Ordering::SeqCst);
+    balancer.when(SOON, |it| it.list_error().is_some());
+    assert_eq!(balancer.known(), 2, "{:?}", balancer.list_error());
+}
+
+#[test]
 fn addresses_of_one_kind_leave_where_the_other_is_asked_for_and_there() {
     let (names, denied) = dual_stack([1, 60]);
     let balancer = Balancer::round_robin(&web(80, &names.option()));

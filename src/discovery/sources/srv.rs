@@ -202,19 +202,23 @@ impl Lookup {
     ) {
         let begun = clock::now();
         let mut queries = AddressQueries::new(&self.servers, &self.config, names);
-        let mut is_news = true;
+        let (mut is_news, mut has_lost) = (true, false);
         while !queries.are_answered() {
             queries.ask(&self.addresses);
             let late = queries.next_late(&self.addresses);
-            // What is late is waited for, and keeps nobody from what is there.
-            if late.is_none() && std::mem::take(&mut is_news) {
+            // What is late is waited for, and keeps nobody from what is there. But where addresses have gone, those that
+            // are in doubt may be about to: a list of these alone would be what serves through `empty_hold`.
+            let may_be_gone = has_lost && queries.are_in_doubt(&self.addresses);
+            if late.is_none() && !may_be_gone && std::mem::take(&mut is_news) {
                 tell_known(services, &self.addresses, updates);
             }
             if let Some((query, answer)) = queries.answer(late).await {
                 if let Err(Unanswered::Failed(problem)) = &answer {
                     self.problem = Some(format!("{}: {problem}", query.name));
                 }
+                let had_some = query.is_in_doubt(&self.addresses);
                 note(&mut self.addresses, &self.config, &query, answer, begun);
+                has_lost |= had_some && !query.is_in_doubt(&self.addresses);
                 is_news = true;
             }
         }
@@ -301,6 +305,12 @@ impl AddressQuery<'_> {
         let is_known = addresses.get(self.name).is_some_and(|(known, _)| !known.is_empty());
         self.at + if is_known { GRACE } else { PATIENCE }
     }
+
+    /// Whether there are addresses that the answer may take away.
+    fn is_in_doubt(&self, addresses: &Addresses) -> bool {
+        let is_kind = |address: &IpAddr| address.is_ipv4() == (self.kind == RecordKind::A);
+        addresses.get(self.name).is_some_and(|(known, _)| known.iter().any(is_kind))
+    }
 }
 
 impl<'a> AddressQueries<'a> {
@@ -318,6 +328,11 @@ impl<'a> AddressQueries<'a> {
 
     fn are_answered(&self) -> bool {
         self.left.is_empty() && self.asked.is_empty()
+    }
+
+    /// Whether there are addresses that an answer may still take away.
+    fn are_in_doubt(&self, addresses: &Addresses) -> bool {
+        self.asked.iter().any(|query| query.is_in_doubt(addresses))
     }
 
     /// Asks some at once, and others beside those that are late.
