@@ -2758,7 +2758,7 @@ ahoy_status ahoy_client_builder_set_endpoint_updates(ahoy_client_builder *builde
  * Default: 250 ms, and at most half of the time that the call has left, for a process that is
  * replaced on its port. By default a call waits only where a probe will show whether an endpoint
  * is back: not where the provider lists none, and not where all circuits were opened by hand.
- * 3,000 ms, as in linkerd2's proxy, outlast most restarts.
+ * 3,000 ms, as in linkerd2's proxy, outlast most restarts. Only for a client with a balancer.
  *
  * @param wait_ms from 0; 0 fails calls at once; AHOY_FOREVER lets them wait as long as they may
  *        take, as gRPC's wait for ready

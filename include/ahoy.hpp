@@ -4887,7 +4887,7 @@ class client_builder : public detail::handle<ahoy_client_builder, &ahoy_client_b
      * Default: 250 ms, and at most half of the time that the call has left, for a process that is
      * replaced on its port. By default a call waits only where a probe will show whether an endpoint
      * is back: not where the provider lists none, and not where all circuits were opened by hand.
-     * 3,000 ms, as in linkerd2's proxy, outlast most restarts.
+     * 3,000 ms, as in linkerd2's proxy, outlast most restarts. Only for a client with a balancer.
      *
      * @param wait from 0; 0 fails calls at once; forever lets them wait as long as they may take, as
      *        gRPC's wait for ready
