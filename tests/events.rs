@@ -215,6 +215,86 @@ fn budget_and_overload_are_told_as_they_come_and_go() {
     assert_eq!(heard.of(AHOY_EVENT_OVERLOAD_LEFT).len(), 1);
 }
 
+/// A client of the one server, by a text with these settings.
+fn with_settings(server: &Server, heard: &Heard, settings: &str) -> Client {
+    let builder = Builder::new().on_event(heard.hear());
+    builder.try_config(&settings_for(server, settings)).unwrap();
+    builder.build()
+}
+
+fn settings_for(server: &Server, settings: &str) -> String {
+    format!(r#"{{"hosts": ["127.0.0.1:{}"], {settings}}}"#, server.port())
+}
+
+#[test]
+fn what_a_limit_began_is_told_with_its_end_by_another_limit_or_none() {
+    for (settings, calls) in [(r#""max_in_flight": 50"#, 1), (r#""timeout": "20s""#, 0)] {
+        let (heard, server) = (Heard::default(), Server::ok());
+        let client = with_settings(&server, &heard, r#""max_in_flight": 1"#);
+        let gate = Arc::new(AtomicBool::new(false));
+        let opened = Arc::clone(&gate);
+        server.become_(move |_| {
+            eventually("the gate opens", SOON, || opened.load(Ordering::SeqCst));
+            Reply::status(200)
+        });
+        let held = client.begin("/");
+        eventually("it is under way", SOON, || server.in_flight() == 1);
+        client.get("/").unwrap_err();
+        let told = || {
+            [AHOY_EVENT_OVERLOAD_ENTERED, AHOY_EVENT_OVERLOAD_LEFT].map(|kind| heard.of(kind).len())
+        };
+        assert_eq!(told(), [1, 0]);
+        client.reconfigure(&settings_for(&server, settings)).unwrap();
+        gate.store(true, Ordering::SeqCst);
+        (0..calls).for_each(|_| drop(client.get("/").unwrap()));
+        assert_eq!(told(), [1, 1], "{settings}");
+        held.end().unwrap();
+        client.get("/").unwrap();
+        assert_eq!(told(), [1, 1], "{settings}: once");
+    }
+}
+
+#[test]
+fn what_a_call_meets_by_a_limit_that_was_replaced_is_not_told() {
+    let (heard, server) = (Heard::default(), Server::status(503));
+    let settings = |budget| format!(r#""retry_budget": {budget}, "retry": {{"tries": 2}}"#);
+    let client =
+        with_settings(&server, &heard, &format!("{}, \"retry_budget_floor\": 0", settings("0")));
+    let gate = Arc::new(AtomicBool::new(false));
+    let opened = Arc::clone(&gate);
+    server.become_(move |_| {
+        eventually("the gate opens", SOON, || opened.load(Ordering::SeqCst));
+        Reply::status(503)
+    });
+    let held = client.begin("/");
+    eventually("it is under way", SOON, || server.in_flight() == 1);
+    client.reconfigure(&settings_for(&server, &settings("\"off\""))).unwrap();
+    gate.store(true, Ordering::SeqCst);
+    drop(held.end());
+    assert_eq!(server.request_count(), 1, "the old budget refused");
+    assert!(heard.of(AHOY_EVENT_BUDGET_EMPTY).is_empty(), "nothing would tell the end");
+}
+
+#[test]
+fn what_a_budget_began_is_told_with_its_end_by_another_budget_or_none() {
+    let tries = r#""retry": {"tries": 2, "delay": "1ms"}"#;
+    for (budget, calls) in [("1", 1), ("\"off\"", 0)] {
+        let (heard, server) = (Heard::default(), Server::status(503));
+        let none = format!(r#"{tries}, "retry_budget": 0, "retry_budget_floor": 0"#);
+        let client = with_settings(&server, &heard, &none);
+        drop(client.get("/"));
+        let told =
+            || [AHOY_EVENT_BUDGET_EMPTY, AHOY_EVENT_BUDGET_FILLED].map(|kind| heard.of(kind).len());
+        assert_eq!(told(), [1, 0]);
+        let settings = format!(r#"{tries}, "retry_budget": {budget}"#);
+        client.reconfigure(&settings_for(&server, &settings)).unwrap();
+        (0..calls).for_each(|_| drop(client.get("/")));
+        assert_eq!(told(), [1, 1], "{budget}");
+        drop(client.get("/"));
+        assert_eq!(told(), [1, 1], "{budget}: once");
+    }
+}
+
 #[test]
 fn a_budget_that_refuses_and_grants_by_turns_is_told_once_a_second_at_most() {
     let (heard, server) = (Heard::default(), Server::status(503));

@@ -8,6 +8,7 @@ use http::HeaderMap;
 
 use crate::balancer::balancer::{Balancer, UsageToken};
 use crate::client::admission::admission::Admission;
+use crate::client::admission::conditions::Conditions;
 use crate::client::admission::limit::Refused;
 use crate::client::call::cancellation::Interrupt;
 use crate::client::call::faults::FaultSource;
@@ -40,9 +41,13 @@ pub struct Core {
     pub(crate) wiring: Arc<Wiring>,
     pub(crate) hooks: Hooks,
     admission: Arc<PerProcess<Admission>>,
+    /// How often the settings of `admission` have changed.
+    admission_rules: u64,
     /// Kept while the route has this balancer.
     _usage: Option<Arc<UsageToken>>,
     // What follows is the same in every configuration of the client.
+    /// What is told of `admission`.
+    conditions: Arc<PerProcess<Conditions>>,
     log: Arc<Log>,
     /// The host's own observers.
     observers: Vec<Arc<dyn Observer>>,
@@ -85,6 +90,8 @@ impl Core {
             log,
             observers,
             admission: Arc::default(),
+            admission_rules: 0,
+            conditions: Arc::default(),
             lifecycle,
             faults: PerProcess::new(),
             origins: Arc::default(),
@@ -111,13 +118,16 @@ impl Core {
         let same = route.balancer().filter(is_known).is_some();
         let new_usage = || route.balancer().map(|balancer| Arc::new(balancer.usage_token()));
         self.present_balancer.store(route.balancer().cloned());
+        let (admission, admission_rules) = match limits_alike(&self.config, &config) {
+            true => (Arc::clone(&self.admission), self.admission_rules),
+            false => (Arc::default(), self.admission_rules + 1),
+        };
         let core = Self {
             wiring,
             _usage: if same { self._usage.clone() } else { new_usage() },
-            admission: match limits_alike(&self.config, &config) {
-                true => Arc::clone(&self.admission),
-                false => Arc::default(),
-            },
+            admission,
+            admission_rules,
+            conditions: Arc::clone(&self.conditions),
             config,
             route,
             hooks: self.hooks.clone(),
@@ -134,6 +144,8 @@ impl Core {
         if self.route.balancer().is_none() {
             core.observe_balancer();
         }
+        let ended = core.conditions.get().ended_by(core.admission_rules, &core.config);
+        ended.for_each(|event| core.client_observer.observe(&event));
         Ok(core)
     }
 
@@ -195,7 +207,7 @@ impl Core {
     /// Whether the budget bears another attempt of a call of which something was sent before.
     pub(crate) fn may_retry(&self, drew: &mut bool, now: Instant) -> bool {
         let granted = self.admission().may_retry(drew, now);
-        if self.admission().note_exhausted(!granted) {
+        if self.conditions.get().note_exhausted(self.admission_rules, !granted) {
             self.emit(if granted { &Event::BudgetAvailable } else { &Event::BudgetExhausted });
         }
         granted
@@ -203,7 +215,7 @@ impl Core {
 
     /// Tells whether a call was let in, where that is news.
     pub(crate) fn note_admitted<T>(&self, result: &Result<T, Refused>) {
-        if self.admission().note_overloaded(result.is_err()) {
+        if self.conditions.get().note_overloaded(self.admission_rules, result.is_err()) {
             match result {
                 Ok(_) => self.emit(&Event::OverloadLeft),
                 Err(refused) => self.emit(&Event::OverloadEntered { reason: &refused.reason() }),

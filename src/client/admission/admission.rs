@@ -6,7 +6,6 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::condition::Condition;
 use super::limit::{InFlightPermit, Limit, Refused};
 use super::timing::{Timing, Timings};
 use crate::config::ClientConfig;
@@ -26,9 +25,6 @@ pub(crate) struct Admission {
     /// Whether copies of late attempts are worth sending, and those that start early.
     copies: CopyRecord,
     hedges: CopyRecord,
-    /// Whether the budget refused last, and whether the last call was turned away.
-    exhausted: Condition,
-    overloaded: Condition,
 }
 
 /// A call that may be sent; holds its permit until it ends.
@@ -60,19 +56,7 @@ impl Admission {
             timings: Timings::new(config, now),
             copies: CopyRecord::new(now),
             hedges: CopyRecord::of_hedges(now),
-            exhausted: Condition::new(now),
-            overloaded: Condition::new(now),
         }
-    }
-
-    /// Notes whether the retry budget is exhausted; true where that is news.
-    pub(crate) fn note_exhausted(&self, exhausted: bool) -> bool {
-        self.exhausted.is_news(exhausted)
-    }
-
-    /// Notes whether a call was turned away; true where that is news.
-    pub(crate) fn note_overloaded(&self, overloaded: bool) -> bool {
-        self.overloaded.is_news(overloaded)
     }
 
     /// Lets a call in where nothing can be against it; `None` where [`Self::admit`] must ask.

@@ -2,5 +2,6 @@
 
 pub(crate) mod admission;
 mod condition;
+pub(crate) mod conditions;
 pub(crate) mod limit;
 pub(crate) mod timing;
