@@ -90,6 +90,28 @@ fn each_call_and_each_attempt_counts_once_whatever_its_end() {
 }
 
 #[test]
+fn an_answer_counts_by_its_status_also_where_that_is_an_error() {
+    let server = by_path();
+    for fails in [false, true] {
+        let client = Builder::new()
+            .balancer(&round_robin(&[server.port()]))
+            .retry(&Retry::new().tries(1))
+            .fail_on_status(fails)
+            .build();
+        for path in ["/404", "/404", "/503"] {
+            assert_eq!(client.get(path).is_err(), fails);
+        }
+        let snapshot = agreed(&client, 3.0);
+        for metric in [CALLS, ATTEMPTS] {
+            for (status, count) in [("404", 2.0), ("503", 1.0)] {
+                let labels = [("http_response_status_code", status), ("error_type", status)];
+                assert_eq!(snapshot.sum(metric, &labels), count, "{metric} {status} {fails}");
+            }
+        }
+    }
+}
+
+#[test]
 fn hedges_are_counted_apart_and_losers_as_cancelled() {
     let servers = [by_path(), Server::ok()];
     let ports = servers.each_ref().map(Server::port);

@@ -113,7 +113,7 @@ impl<'a> CallMeter<'a> {
         let now = last.unwrap_or_else(clock::now);
         let key = match outcome {
             Ok(response) => Key::answered(self.method(), response.status.as_u16()),
-            Err(error) => Key::failed(self.method(), error.kind()),
+            Err(error) => self.key_of(error),
         };
         self.has_ended = true;
         if self.running > 0 {
@@ -122,6 +122,14 @@ impl<'a> CallMeter<'a> {
         let elapsed = now.saturating_duration_since(self.call.started);
         self.call.stripe.record_call(key, elapsed);
         elapsed
+    }
+
+    /// An answer whose status made it an error counts by that status, as without the setting.
+    fn key_of(&self, error: &Error) -> Key {
+        match error.response() {
+            Some(response) => Key::answered(self.method(), response.status.as_u16()),
+            None => Key::failed(self.method(), error.kind()),
+        }
     }
 
     /// Attempts that nobody waits for any more.
