@@ -429,6 +429,32 @@ fn what_is_under_way_to_endpoints_that_are_not_shown_is_one_series() {
     assert_eq!((active(&[]), active(&[("server_address", "other")])), (6.0, 4.0));
 }
 
+/// What is in flight to servers of which no attempt has ended, and how much of it to those not shown, within this bound.
+fn hanging(bound: &str) -> (f64, f64) {
+    let servers = [(); 2].map(|()| Server::new(|_| Reply::Hang));
+    let balancer =
+        Balancer::least_request(&Provider::loopback(&servers.each_ref().map(Server::port)));
+    let balancer = balancer.ruled(|it| it.option("metrics_endpoints", bound));
+    let builder = Builder::new().balancer(&balancer);
+    builder.option("attempt_timeout", "forever").unwrap();
+    let client = builder.build();
+    let calls = [(); 6].map(|()| client.begin("/"));
+    let under_way = || servers.iter().map(Server::in_flight).sum::<usize>();
+    eventually("all are under way", SOON, || under_way() == 6);
+    let snapshot = client.snapshot();
+    let active = |labels| snapshot.sum("ahoy_endpoint_active_attempts", labels);
+    let shown = (active(&[]), active(&[("server_address", "other")]));
+    calls.into_iter().for_each(|call| drop((call.cancel(), call.end())));
+    shown
+}
+
+#[test]
+fn endpoints_that_hang_from_their_first_attempt_are_shown() {
+    assert_eq!(hanging("100"), (6.0, 0.0));
+    assert_eq!(hanging("1"), (6.0, 3.0), "one of them is");
+    assert_eq!(hanging("0"), (6.0, 6.0));
+}
+
 #[test]
 fn circuits_and_checks_and_the_list_are_counted() {
     let (server, dead) = (Server::ok(), Dead::new());

@@ -134,9 +134,27 @@ impl Member {
         now: Instant,
     ) {
         let Some(outcome) = outcome else { return };
+        self.find_series(history);
         history.count(outcome, observation.elapsed, &self.cluster().series_limit);
         if !matches!(observation.verdict, Verdict::Success | Verdict::Neutral) {
             history.last_failure = Some((now, *outcome));
+        }
+    }
+
+    /// Finds where its attempts are counted, with the first that has ended, or that a snapshot sees under way.
+    pub(crate) fn begin_series(&self) {
+        self.change_state(&mut self.lock(), |history| self.find_series(history));
+    }
+
+    #[inline]
+    fn find_series(&self, history: &mut History) {
+        if !history.is_unseen() {
+            return;
+        }
+        // One that a pick or a snapshot still had as it departed would keep its place for ever.
+        match !self.latest().has(OutReason::Departed) && self.cluster().series_limit.grant() {
+            true => history.leave_rest(),
+            false => drop(history.join_rest()),
         }
     }
 

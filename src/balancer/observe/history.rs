@@ -54,7 +54,13 @@ impl History {
         })
     }
 
-    /// An attempt has ended.
+    /// Whether it is not known yet where its attempts are counted.
+    #[inline]
+    pub(crate) const fn is_unseen(&self) -> bool {
+        matches!(self.counted, Counted::Unseen)
+    }
+
+    /// An attempt has ended. Where that is counted is known.
     #[inline]
     pub(crate) fn count(
         &mut self,
@@ -68,12 +74,6 @@ impl History {
             }
             AttemptOutcome::Failed { kind, .. } => ResultLabel::failed(kind),
         };
-        if matches!(self.counted, Counted::Unseen) {
-            self.counted = match series_limit.grant() {
-                true => Counted::Own(Box::default(), 0),
-                false => Counted::Rest(0),
-            };
-        }
         match &mut self.counted {
             Counted::Own(cells, _) => cells.record(result, elapsed, true),
             Counted::Rest(count) => {
@@ -116,7 +116,7 @@ impl History {
         }
     }
 
-    /// From here on it is counted with the rest, and what was counted of it alone is gone. Whether that was so.
+    /// From here on it is counted with the rest, and what was counted of it alone is gone. Whether there was such.
     pub(crate) fn join_rest(&mut self) -> bool {
         let before = std::mem::replace(&mut self.counted, Counted::Rest(0));
         matches!(before, Counted::Own(..))

@@ -109,6 +109,10 @@ fn endpoints(roster: &Roster, cluster: &ClusterState) -> Vec<Family> {
     let mut own: BTreeMap<Labels, (EndpointCounts, Option<u32>)> = BTreeMap::new();
     let mut rest_loads = None;
     for member in roster.members() {
+        let in_flight = member.hot().counted_in_flight(member.slot());
+        if in_flight.is_some_and(|it| it > 0) {
+            member.begin_series();
+        }
         let loads = match member.counts() {
             Some(counts) => {
                 let (sum, loads) = own.entry(labels(member)).or_default();
@@ -117,13 +121,12 @@ fn endpoints(roster: &Roster, cluster: &ClusterState) -> Vec<Family> {
             }
             None => &mut rest_loads,
         };
-        let in_flight = member.hot().counted_in_flight(member.slot());
         *loads = in_flight.map_or(*loads, |it| Some(loads.unwrap_or(0) + it));
     }
     let own = own.into_iter().map(|(labels, (counts, in_flight))| (labels, counts, in_flight));
     let mut shown: Vec<_> = own.collect();
     let rest = cluster.series_limit.rest();
-    if rest.durations.count() > 0 {
+    if rest.durations.count() > 0 || rest_loads.is_some_and(|it| it > 0) {
         shown.push((vec![("server_address", "other".to_owned())], rest, rest_loads));
     }
     let durations = shown.iter().map(|(labels, counts, _)| (labels.clone(), counts.durations));
