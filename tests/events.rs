@@ -368,6 +368,53 @@ fn what_began_before_the_balancer_was_changed_is_told_once_and_with_its_end() {
 }
 
 #[test]
+fn what_calls_of_before_and_after_a_change_see_begin_is_told_once() {
+    let heard = Heard::default();
+    let gate = Arc::new(AtomicBool::new(false));
+    let server = || {
+        let opened = Arc::clone(&gate);
+        Server::new(move |_| {
+            eventually("the gate opens", SOON, || opened.load(Ordering::SeqCst));
+            Reply::status(503)
+        })
+    };
+    let servers = [server(), server()];
+    let [one, other] = servers.each_ref().map(Server::port);
+    let config = |threshold| {
+        format!(
+            r#"{{"hosts": ["127.0.0.1:{one}", "127.0.0.1:{other}"], "attempt_timeout": "forever",
+                "retry": {{"tries": 2, "delay": "1ms"}},
+                "balancer": {{"name": "round_robin", "panic_threshold": {threshold}}},
+                "breaker": {{"consecutive_failures": 1, "min_closed": 0, "open_base": "50ms", "open_max": "50ms"}}}}"#
+        )
+    };
+    let builder = Builder::new().on_event(heard.hear());
+    builder.try_config(&config("0.6")).unwrap();
+    let client = builder.build();
+    drop(builder);
+    let before = [(); 2].map(|()| client.begin("/"));
+    let is_held = |server: &Server| server.in_flight() == 1;
+    eventually("both are under way", SOON, || servers.iter().all(is_held));
+    client.reconfigure(&config("0.9")).unwrap();
+    // Each finds its own endpoint bad. The second one to try again has none left by the rules that both began with.
+    gate.store(true, Ordering::SeqCst);
+    before.into_iter().for_each(|call| drop(call.end()));
+    let told =
+        || [AHOY_EVENT_PANIC_ENTERED, AHOY_EVENT_PANIC_LEFT].map(|kind| heard.of(kind).len());
+    eventually("all are out", SOON, || {
+        drop(client.get("/"));
+        told()[0] > 0
+    });
+    (0..4).for_each(|_| drop(client.get("/")));
+    servers.iter().for_each(|server| server.become_(|_| Reply::status(200)));
+    eventually("they are well again", SOON, || {
+        drop(client.get("/"));
+        told()[1] > 0
+    });
+    assert_eq!(told(), [1, 1]);
+}
+
+#[test]
 fn a_queue_holds_events_beside_completions() {
     let (server, queue) = (Server::ok(), Queue::new());
     let balancer = round_robin(&[server.port()]).event_queue(&queue);

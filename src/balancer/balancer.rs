@@ -245,7 +245,7 @@ impl Balancer {
     }
 
     fn tell_mode(&self, live: &Live, mode: Mode, on: bool) {
-        if live.rules.cluster.note_mode(mode, on) {
+        if live.note_mode(mode, on) {
             self.observers.emit(match (mode, on) {
                 (Mode::Panic, true) => &Event::PanicEntered,
                 (Mode::Panic, false) => &Event::PanicLeft,

@@ -33,8 +33,8 @@ pub(crate) struct ClusterState {
     pub(crate) outage: Arc<Outage>,
     /// Whether endpoints are checked.
     pub(crate) checks: bool,
-    /// By [`Mode`].
-    modes: [AtomicBool; 4],
+    /// By [`Mode`]. Shared with the rules before: calls under way still go by those, and a change is told once.
+    modes: Arc<[AtomicBool; 4]>,
     /// Answers open no circuit where no more than this number are well.
     min_closed: usize,
     known: AtomicUsize,
@@ -87,7 +87,7 @@ impl ClusterState {
         let outage = Arc::clone(&before.outage);
         let goes_on = (Arc::clone(&before.cells), Arc::clone(&before.series_limit), outage);
         // What has begun ends by the new rules, and is told then.
-        let modes = before.modes.each_ref().map(|on| AtomicBool::new(on.load(Ordering::Relaxed)));
+        let modes = Arc::clone(&before.modes);
         let all_serve_until = AtomicU64::new(before.all_serve_until.load(Ordering::Relaxed));
         let counting = Self::counting(config, observers, goes_on);
         Arc::new(Self { modes, all_serve_until, began: before.began, ..counting })
@@ -107,7 +107,7 @@ impl ClusterState {
             series_limit,
             outage,
             checks: config.health.is_some(),
-            modes: Default::default(),
+            modes: Arc::default(),
             min_closed: config.breaker.min_closed as usize,
             known: AtomicUsize::new(0),
             spare: AtomicUsize::new(0),

@@ -8,6 +8,7 @@ use arc_swap::ArcSwap;
 use once_cell::sync::OnceCell;
 use rand::Rng;
 
+use super::cluster_state::Mode;
 use super::list::List;
 use super::locality_state::Rules;
 use super::observe::observers::Observers;
@@ -79,6 +80,12 @@ impl Live {
             *own = old.lock().unwrap_or_else(PoisonError::into_inner).by(own.config());
             *self.is_recovering.get_mut() = before.is_recovering();
         }
+    }
+
+    /// Notes whether a mode is on; true where that is news. A balancer that was taken over from sees no more what becomes of
+    /// the endpoints: where the two disagree, the new one is right.
+    pub(super) fn note_mode(&self, mode: Mode, on: bool) -> bool {
+        !self.retired.load(Ordering::Relaxed) && self.rules.cluster.note_mode(mode, on)
     }
 
     /// Whether an attempt may go, or is held back while the service recovers from an outage of all.

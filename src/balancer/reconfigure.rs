@@ -44,7 +44,7 @@ impl Balancer {
                 let live = self.taken_over(before, &config, known)?;
                 // It has just told its list.
                 let is_well = matches!(supply, Supply::Custom(_));
-                if is_well && live.rules.cluster.note_mode(Mode::SourceFails, false) {
+                if is_well && live.note_mode(Mode::SourceFails, false) {
                     self.observers.emit(&Event::SourceWell);
                 }
                 PerProcess::holding(live)

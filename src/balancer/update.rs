@@ -174,14 +174,14 @@ impl Balancer {
     }
 
     fn source_is_well(&self) {
-        if self.live().rules.cluster.note_mode(Mode::SourceFails, false) {
+        if self.live().note_mode(Mode::SourceFails, false) {
             self.observers.emit(&Event::SourceWell);
         }
     }
 
     fn source_fails(&self, reason: &str) {
         let live = self.live();
-        if live.rules.cluster.note_mode(Mode::SourceFails, true) {
+        if live.note_mode(Mode::SourceFails, true) {
             let age = self.list_age();
             self.observers.emit(&Event::SourceFailing { reason, age });
         }
