@@ -102,6 +102,22 @@ fn hands_and_checks_and_the_list_are_told_to_the_balancers_function() {
 }
 
 #[test]
+fn a_list_that_comes_with_other_settings_is_told_with_the_age_of_the_one_before() {
+    let (heard, servers) = (Heard::default(), [Server::ok(), Server::ok()]);
+    let [one, other] = servers.each_ref().map(|it| format!("127.0.0.1:{}", it.port()));
+    let builder = Builder::new().on_event(heard.hear());
+    builder.try_config(&format!(r#"{{"hosts": ["{one}"]}}"#)).unwrap();
+    let client = builder.build();
+    drop(builder);
+    client.get("/").unwrap();
+    client.reconfigure(&format!(r#"{{"hosts": ["{one}", "{other}"]}}"#)).unwrap();
+    let changed = heard.of(AHOY_EVENT_LIST_CHANGED);
+    let age = changed.iter().map(|told| told.number(AHOY_FIELD_AGE_MS).is_some());
+    assert_eq!(age.collect::<Vec<_>>(), [false, true], "{changed:?}");
+    assert_eq!(changed[1].number(AHOY_FIELD_KNOWN), Some(2));
+}
+
+#[test]
 fn an_endpoint_that_gets_another_priority_neither_joins_nor_leaves() {
     let (heard, server) = (Heard::default(), Server::ok());
     let balancer = round_robin(&[server.port()]);

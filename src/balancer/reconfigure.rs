@@ -19,8 +19,8 @@ use crate::endpoint::Host;
 use crate::error::Error;
 use crate::event::Event;
 use crate::runtime::callback_mutex::CallbackGuard;
-use crate::runtime::entropy;
 use crate::runtime::process::PerProcess;
+use crate::runtime::{clock, entropy};
 
 impl Balancer {
     /// One that takes over with this `config`, and with another `supply` if there is one. A function of the host is asked
@@ -89,7 +89,8 @@ impl Balancer {
         live.list.note_update();
         before.retired.store(true, Ordering::Relaxed);
         if joined + left > 0 {
-            self.observers.emit(&Event::ListChanged { known: count, joined, left, age: None });
+            let age = before.list.age(clock::now());
+            self.observers.emit(&Event::ListChanged { known: count, joined, left, age });
         }
         Ok(live)
     }
