@@ -52,6 +52,13 @@ impl Phases {
         PhasesSoFar { spent, last, since }
     }
 
+    /// The same of an attempt that spent this `time` more on a phase.
+    #[must_use]
+    pub const fn with(mut self, phase: Phase, time: Duration) -> Self {
+        self.0[phase as usize] += time.as_nanos() as u64;
+        self
+    }
+
     /// The time of one phase; zero where it was not needed.
     #[must_use]
     pub const fn of(&self, phase: Phase) -> Duration {

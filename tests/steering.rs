@@ -163,6 +163,25 @@ fn the_body_is_a_phase_where_it_comes_later_than_its_head() {
 }
 
 #[test]
+fn a_streamed_body_that_broke_off_is_a_phase() {
+    let server = Scripted::new(|_, peer| {
+        peer.head();
+        peer.write("HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nabc");
+        std::thread::sleep(ms(100));
+    });
+    let client = Builder::new().base_url(&url(server.port())).build();
+    let response = client.stream("/");
+    let head = response.head().attempts.remove(0);
+    assert_whole(&head);
+    assert_eq!(spent(&head, AHOY_PHASE_BODY), ms(0), "it tells the time up to the head");
+    let failure = response.rest().unwrap_err();
+    let attempt = &failure.attempts[0];
+    assert_whole(attempt);
+    assert!(spent(attempt, AHOY_PHASE_BODY) >= ms(50), "{attempt:?}");
+    assert_eq!(spent(attempt, AHOY_PHASE_FIRST_BYTE), spent(&head, AHOY_PHASE_FIRST_BYTE));
+}
+
+#[test]
 fn the_handshake_is_a_phase() {
     let authority = Authority::new();
     let server = Server::tls(authority.server("localhost"), |_| Reply::status(200));
@@ -204,6 +223,7 @@ fn an_attempt_that_fails_tells_how_far_it_came() {
     let first = &failure.attempts[0];
     assert_whole(first);
     assert!(spent(first, AHOY_PHASE_CONNECT) > ms(0), "{first:?}");
+    assert_eq!(spent(first, AHOY_PHASE_FIRST_BYTE), ms(0), "no connection stood");
     assert_eq!((&*first.protocol, &*first.local_address, first.is_reused), ("", "", false));
 }
 

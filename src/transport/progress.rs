@@ -81,8 +81,12 @@ impl Progress {
 
     #[cold]
     fn change(&self, phase: Phase) {
-        let now = self.elapsed();
         let before = self.phase.swap(phase as u8, Ordering::Relaxed);
+        if before == Phase::FirstByte as u8 && before > phase as u8 && !self.is_connected() {
+            // It was taken to go over a kept connection, and there is none: the time before is this phase's.
+            return;
+        }
+        let now = self.elapsed();
         let since = self.since.swap(now, Ordering::Relaxed);
         self.spent[usize::from(before)].fetch_add(now.saturating_sub(since), Ordering::Relaxed);
     }
@@ -215,9 +219,29 @@ mod tests {
         let phases = progress.phases().ended(elapsed);
         let all = (0..6).filter_map(Phase::from_number).map(|phase| phases.of(phase));
         assert_eq!(all.sum::<Duration>(), elapsed);
-        assert!(phases.of(Phase::FirstByte) >= Duration::from_secs(1), "{phases:?}");
+        assert!(phases.of(Phase::Resolve) >= Duration::from_secs(1), "{phases:?}");
         assert!(phases.of(Phase::Body) > Duration::from_secs(1), "{phases:?}");
         assert_eq!((phases.of(Phase::Wait), phases.of(Phase::Tls)), Default::default());
+    }
+
+    #[test]
+    fn before_a_connection_stands_no_time_is_the_answers() {
+        let progress = Progress::new(clock::now() - Duration::from_secs(1));
+        progress.mark_waiting(true);
+        progress.mark_waiting(false);
+        progress.enter(Phase::Connect);
+        let phases = progress.phases().ended(Duration::from_secs(2));
+        assert_eq!(phases.of(Phase::FirstByte), Duration::ZERO);
+        assert!(phases.of(Phase::Wait) >= Duration::from_secs(1), "{phases:?}");
+    }
+
+    #[test]
+    fn a_kept_connection_that_was_of_no_use_has_the_time_before_the_next_one() {
+        let progress = Progress::new(clock::now() - Duration::from_secs(1));
+        progress.mark_connected();
+        progress.enter(Phase::Connect);
+        let phases = progress.phases().ended(Duration::from_secs(2));
+        assert!(phases.of(Phase::FirstByte) >= Duration::from_secs(1), "{phases:?}");
     }
 
     #[test]

@@ -23,6 +23,7 @@ use crate::error::{CallReport, Error, ErrorKind};
 use crate::event::Event;
 use crate::event::loggable;
 use crate::outcome::{AttemptLog, AttemptResult, Class, Failure, FailureKind};
+use crate::phase::Phase;
 use crate::policy::{AttemptOutcome, RetryConfig, class};
 use crate::response::Response;
 use crate::runtime::clock;
@@ -285,7 +286,10 @@ impl BodyReport {
             last.result = AttemptResult::Failed(failure.kind);
             last.detail = failure.detail;
             last.ambiguous = true;
-            last.elapsed = now.saturating_duration_since(self.began);
+            // Up to the head it was counted before.
+            let elapsed = now.saturating_duration_since(self.began).max(last.elapsed);
+            last.phases = last.phases.with(Phase::Body, elapsed - last.elapsed);
+            last.elapsed = elapsed;
         }
         let record = CallReport {
             method: call.request.method.clone(),

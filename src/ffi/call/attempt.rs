@@ -156,7 +156,8 @@ pub const AHOY_PHASE_TLS: i32 = 3;
 /// Phase of an attempt: from a connection that stands to the head of the answer.
 pub const AHOY_PHASE_FIRST_BYTE: i32 = 4;
 /// Phase of an attempt: the rest of the answer's body. 0 where it came together with the head, and
-/// where the answer is streamed.
+/// where the answer is streamed, whose attempt ends with the head. Where a streamed body broke off,
+/// the attempt of the error goes on up to there, and that time is here.
 pub const AHOY_PHASE_BODY: i32 = 5;
 
 /// How long the attempt spent on a phase, in microseconds. All phases together are what
