@@ -493,3 +493,103 @@ fn a_freed_queue_takes_no_events() {
     drop(queue);
     single(&balancer).get("/").unwrap();
 }
+
+/// A server whose answers to `/held` wait for `gate`; those to others come at once.
+fn held_by(gate: &Arc<AtomicBool>, status: u16) -> Server {
+    let opened = Arc::clone(gate);
+    Server::new(move |seen| {
+        if seen.path == "/held" {
+            eventually("the gate opens", SOON, || opened.load(Ordering::SeqCst));
+            return Reply::status(503);
+        }
+        Reply::status(status)
+    })
+}
+
+/// A configuration over `servers` with this panic threshold, which changes the balancer, and these other parts.
+fn changing(servers: &[&Server], threshold: f64, balancer: &str, others: &str) -> String {
+    let hosts: Vec<_> = servers.iter().map(|it| format!("\"127.0.0.1:{}\"", it.port())).collect();
+    let hosts = hosts.join(", ");
+    format!(
+        r#"{{"hosts": [{hosts}], "attempt_timeout": "forever", "retry": {{"tries": 1}}, {others}
+            "balancer": {{"name": "round_robin", "panic_threshold": {threshold}, {balancer}}}}}"#
+    )
+}
+
+fn made(config: &str, heard: &Heard) -> Client {
+    let builder = Builder::new().on_event(heard.hear());
+    builder.try_config(config).unwrap();
+    builder.build()
+}
+
+#[test]
+fn a_call_from_before_a_change_opens_no_circuit_that_is_the_last_closed_one_after_it() {
+    let (heard, gate) = (Heard::default(), Arc::new(AtomicBool::new(false)));
+    let servers = [held_by(&gate, 200), held_by(&gate, 200)];
+    let config = |threshold| {
+        let breaker = r#""breaker": {"consecutive_failures": 1, "min_closed": 1, "open_base": "1m", "open_max": "1m"},"#;
+        changing(&[&servers[0], &servers[1]], threshold, r#""slow_start_window": "off""#, breaker)
+    };
+    let client = made(&config(0.1), &heard);
+    let held = client.begin("/held");
+    let holds = |server: &&Server| server.in_flight() == 1;
+    eventually("it is under way", SOON, || servers.iter().any(|it| holds(&it)));
+    let other = servers.iter().find(|it| !holds(it)).unwrap();
+    client.reconfigure(&config(0.2)).unwrap();
+    other.become_(|_| Reply::status(503));
+    eventually("the other circuit opens", SOON, || {
+        drop(client.get("/"));
+        !heard.of(AHOY_EVENT_CIRCUIT_OPENED).is_empty()
+    });
+    gate.store(true, Ordering::SeqCst);
+    drop(held.end());
+    assert_eq!(heard.of(AHOY_EVENT_CIRCUIT_OPENED).len(), 1);
+    assert_eq!(client.get("/").unwrap().status, 200);
+}
+
+#[test]
+fn an_ejection_ends_once_while_calls_from_before_a_change_are_under_way() {
+    let (heard, gate) = (Heard::default(), Arc::new(AtomicBool::new(false)));
+    let servers = [held_by(&gate, 200), held_by(&gate, 200), held_by(&gate, 500)];
+    let config = |threshold| {
+        let outliers = r#""outlier_detection": true, "outlier_ejection_interval": "200ms",
+            "outlier_ejection_base": "400ms", "outlier_failure_share": 0.5,
+            "outlier_failure_share_min_endpoints": 2, "outlier_failure_share_min_calls": 3"#;
+        let breaker = r#""breaker": {"consecutive_failures": "off", "failure_ratio": "off"},"#;
+        changing(&servers.each_ref(), threshold, outliers, breaker)
+    };
+    let client = made(&config(0.1), &heard);
+    let held = client.begin("/held");
+    let ejected = |times: usize| {
+        drop(client.get("/"));
+        heard.of(AHOY_EVENT_EJECTED).len() >= times
+    };
+    eventually("the bad one is ejected", SOON, || ejected(1));
+    client.reconfigure(&config(0.2)).unwrap();
+    eventually("it came back and is ejected again", SOON, || ejected(2));
+    assert_eq!(heard.of(AHOY_EVENT_RETURNED).len(), 1);
+    gate.store(true, Ordering::SeqCst);
+    drop(held.end());
+}
+
+#[test]
+fn a_check_from_before_a_change_tells_nothing_after_it() {
+    let (heard, server) = (Heard::default(), Server::ok());
+    let hangs = |seen: &Seen| if seen.path == "/health" { Reply::Hang } else { Reply::status(200) };
+    server.become_(hangs);
+    let config = |threshold| {
+        let checks = r#""health_check_path": "/health", "health_check_timeout": "300ms",
+            "health_check_interval": "20ms", "health_thresholds_unhealthy": 1"#;
+        changing(&[&server], threshold, checks, "")
+    };
+    let client = made(&config(0.1), &heard);
+    client.get("/").unwrap();
+    eventually("a check is under way", SOON, || server.in_flight() == 1);
+    client.reconfigure(&config(0.2)).unwrap();
+    let failing = [("state", "check_failing")];
+    eventually("the endpoint fails its checks", SOON, || {
+        drop(client.get("/"));
+        client.snapshot().sum("ahoy_balancer_endpoints", &failing) > 0.0
+    });
+    assert_eq!(heard.of(AHOY_EVENT_CHECK_FAILED).len(), 1);
+}

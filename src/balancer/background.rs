@@ -49,7 +49,8 @@ pub(crate) fn begin(
 async fn run(balancer: Weak<Balancer>, transport: Arc<Direct>) {
     let mut swept = None;
     loop {
-        let Some(live) = balancer.upgrade() else {
+        // What was taken over from does not see what becomes of its endpoints.
+        let Some(live) = balancer.upgrade().filter(|it| !it.is_retired()) else {
             return;
         };
         let now = clock::now();
@@ -154,7 +155,7 @@ async fn carry_out(member: Arc<Member>, check: HealthCheck, transport: Arc<Direc
         Ok(()) => ClusterCounter::ChecksPassed,
         Err(_) => ClusterCounter::ChecksFailed,
     });
-    let Some(stats) = member.stats() else { return };
+    let Some(stats) = member.stats().filter(|_| !member.has_successor()) else { return };
     let mut background_state = stats.background_state();
     background_state.is_checking = false;
     let tells_of_answers = result.is_ok() && check.path.is_some();

@@ -288,6 +288,11 @@ impl Balancer {
         &self.config
     }
 
+    /// Whether another balancer took over from it.
+    pub(crate) fn is_retired(&self) -> bool {
+        self.live().retired.load(Ordering::Relaxed)
+    }
+
     /// Runs `begin` once in each process; where it fails, the next caller tries again.
     pub(crate) fn begin_once(
         &self,

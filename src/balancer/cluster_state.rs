@@ -46,7 +46,8 @@ pub(crate) struct ClusterState {
     /// Attempts that were made while not all were well.
     in_trouble: AtomicU64,
     /// Until when all endpoints serve, as the last ones fail too: in milliseconds after `began`, or none by 0.
-    all_serve_until: AtomicU64,
+    /// Shared with the rules before.
+    all_serve_until: Arc<AtomicU64>,
     /// How long that goes on after an answer has failed last: each circuit that answers have opened is probed meanwhile.
     all_serve_for: Duration,
     began: Instant,
@@ -88,7 +89,7 @@ impl ClusterState {
         let goes_on = (Arc::clone(&before.cells), Arc::clone(&before.series_limit), outage);
         // What has begun ends by the new rules, and is told then.
         let modes = Arc::clone(&before.modes);
-        let all_serve_until = AtomicU64::new(before.all_serve_until.load(Ordering::Relaxed));
+        let all_serve_until = Arc::clone(&before.all_serve_until);
         let counting = Self::counting(config, observers, goes_on);
         Arc::new(Self { modes, all_serve_until, began: before.began, ..counting })
     }
@@ -115,7 +116,7 @@ impl ClusterState {
             ejected: AtomicUsize::new(0),
             overdue: AtomicUsize::new(0),
             in_trouble: AtomicU64::new(0),
-            all_serve_until: AtomicU64::new(0),
+            all_serve_until: Arc::default(),
             all_serve_for: open_max.saturating_add(open_max / 4).min(ALL_SERVE_MOST),
             began: clock::now(),
             trip_gate: Mutex::default(),

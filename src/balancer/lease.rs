@@ -226,7 +226,7 @@ impl Lease {
         if let AttemptOutcome::Answered { .. } | AttemptOutcome::Judged { .. } = outcome {
             held.member.hot().answered(held.member.slot(), !observation.late, now);
         }
-        outliers::note(&held.member, outcome, now);
+        outliers::note(held.member.latest(), outcome, now);
         held.finish(now, load_outcome(observation, outcome, self.limit));
         if observation.late {
             held.late_ends();
@@ -259,7 +259,7 @@ fn settle_circuit(
 ) -> Option<Transition> {
     let settled = member.settle(permit, observation, counted, now);
     match settled.wants_trip {
-        true => member.cluster().trip_unless_last(now, || member.trip(observation, now)),
+        true => member.latest().cluster().trip_unless_last(now, || member.trip(observation, now)),
         false => settled.transition,
     }
 }

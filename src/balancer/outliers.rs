@@ -32,7 +32,7 @@ pub(crate) fn note(member: &Member, outcome: &AttemptOutcome, now: Instant) {
 /// Whether there were any.
 pub(crate) fn bring_back(roster: &Roster, now: Instant) -> bool {
     let ejected: Vec<_> =
-        roster.members().filter(|member| member.has(OutReason::Ejected)).collect();
+        roster.members().map(|it| it.latest()).filter(|it| it.has(OutReason::Ejected)).collect();
     for member in &ejected {
         if let Some(stats) = member.stats() {
             stats.background_state().ejection.end(&stats.outlier);

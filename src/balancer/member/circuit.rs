@@ -102,8 +102,9 @@ impl Member {
         };
         let settled = self.change_state(&mut self.lock(), settle);
         if settled.transition == Some(Transition::Closed) {
-            self.hot().closed(self.slot());
-            self.warm_up(true, now);
+            let latest = self.latest();
+            latest.hot().closed(latest.slot());
+            latest.warm_up(true, now);
         }
         settled
     }

@@ -105,9 +105,14 @@ impl Member {
         member
     }
 
-    /// Itself, or the one that took over last.
-    fn latest(&self) -> &Self {
+    /// Itself, or the one that took over last: its endpoint as new calls see it.
+    pub(crate) fn latest(&self) -> &Self {
         self.successor().map_or(self, |next| next.latest())
+    }
+
+    /// Whether another one has taken over, which is checked by itself.
+    pub(crate) fn has_successor(&self) -> bool {
+        self.successor().is_some()
     }
 
     /// The same endpoint in the balancer that took over from this one's: what is kept lies there. The slot of a departed
