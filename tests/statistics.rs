@@ -8,6 +8,7 @@ use std::time::Duration;
 use ahoy::ffi::observe::sample::*;
 use ahoy::ffi::observe::snapshot::*;
 use ahoy::ffi::values::status::*;
+use support::registry::folder::{Folder, file_url};
 use support::*;
 
 const CALLS: &str = "ahoy_client_call_duration_seconds";
@@ -481,6 +482,23 @@ fn circuits_and_checks_and_the_list_are_counted() {
     assert_eq!((refreshes("changed"), refreshes("same")), (1.0, 1.0));
     let age = client.snapshot().sum("ahoy_balancer_list_age_seconds", &[]);
     assert!((0.0..10.0).contains(&age), "{age}");
+}
+
+#[test]
+fn what_a_provider_told_is_counted_once_also_where_the_balancer_changes() {
+    let (folder, server) = (Folder::new(), Server::ok());
+    let path = folder.file("web", format!("127.0.0.1:{}\n", server.port()));
+    let config = |threshold| {
+        let url = file_url(&path);
+        format!(r#"{{"provider": "{url}", "balancer": {{"panic_threshold": {threshold}}}}}"#)
+    };
+    let client = Client::from_config(&config(0.1)).unwrap();
+    client.get("/").unwrap();
+    let told = || client.snapshot().sum("ahoy_balancer_refreshes_total", &[]);
+    assert_eq!(told(), 1.0);
+    client.reconfigure(&config(0.2)).unwrap();
+    client.get("/").unwrap();
+    assert_eq!(told(), 1.0);
 }
 
 #[test]

@@ -53,7 +53,7 @@ pub(crate) struct Refresh {
 }
 
 /// What a balancer has seen of its watch.
-#[derive(Debug, Default)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Seen {
     pub(crate) version: u64,
     pub(crate) failures: u64,

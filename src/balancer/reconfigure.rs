@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 
 use super::balancer::{Balancer, UsageToken};
 use super::cluster_state::Mode;
-use super::list::{Change, Refresh};
+use super::list::{Change, Refresh, Seen};
 use super::live::Live;
 use super::locality_state::Rules;
 use super::pick::pick_state::PickState;
@@ -33,6 +33,7 @@ impl Balancer {
         supply: Option<Supply>,
         config: BalancerConfig,
     ) -> Result<Self, Error> {
+        let keeps_supply = supply.is_none();
         let supply = supply.unwrap_or_else(|| self.supply.clone());
         let before = self.live();
         // Held to the end: no update comes between.
@@ -40,7 +41,10 @@ impl Balancer {
         let live = match before.list.updates_done() {
             0 => PerProcess::new(),
             _ => {
-                let known = known(&supply)?.or_of(before, &turn, &config);
+                let mut known = known(&supply)?.or_of(before, &turn, &config);
+                if keeps_supply {
+                    known.seen = Seen { version: known.seen.version, ..turn.value().seen };
+                }
                 let live = self.taken_over(before, &config, known)?;
                 // It has just told its list.
                 let is_well = matches!(supply, Supply::Custom(_));
@@ -74,7 +78,7 @@ impl Balancer {
         let (seed, rules) = (live.seed, &live.rules);
         let mut change = Change { config, rules, seed, refresh: &mut refresh, before: &adopted };
         let roster = known.hosts.map_or_else(|| adopted.clone(), |hosts| change.replace(hosts));
-        refresh.seen.version = known.version;
+        refresh.seen = known.seen;
         let (joined, left) = refresh.register.take_changes();
         let count = roster.len();
         rules.cluster.set_known(count);
@@ -85,7 +89,7 @@ impl Balancer {
         refresh.register.let_go(rules);
         drop(refresh);
         drop(turn);
-        live.list.note_taken(known.version);
+        live.list.note_taken(known.seen.version);
         live.list.note_update();
         before.retired.store(true, Ordering::Relaxed);
         if joined + left > 0 {
@@ -100,8 +104,8 @@ impl Balancer {
 struct KnownHosts {
     /// None where that is nothing, or not to be believed at once.
     hosts: Option<Vec<Host>>,
-    /// The number of a watch's list.
-    version: u64,
+    /// What was seen of a watch with them.
+    seen: Seen,
 }
 
 impl KnownHosts {
@@ -132,14 +136,18 @@ fn known(supply: &Supply) -> Result<KnownHosts, Error> {
     match supply {
         Supply::Custom(custom) => {
             let hosts = custom.provider.discover().map_err(|reason| no_list(&reason))?;
-            Ok(KnownHosts { hosts: Some(hosts).filter(|hosts| !hosts.is_empty()), version: 0 })
+            Ok(KnownHosts {
+                hosts: Some(hosts).filter(|hosts| !hosts.is_empty()),
+                seen: Seen::default(),
+            })
         }
         Supply::Watched(watch) => {
             let listing = watch.latest();
             let copied =
                 |listing: &Arc<Listing>| listing.hosts.iter().map(|it| Host::clone(it)).collect();
             let version = listing.as_ref().map_or(0, |listing| listing.version);
-            Ok(KnownHosts { hosts: listing.as_ref().map(copied), version })
+            let seen = Seen { version, ..Seen::default() };
+            Ok(KnownHosts { hosts: listing.as_ref().map(copied), seen })
         }
     }
 }

@@ -125,11 +125,14 @@ impl Balancer {
         } else {
             drop(turn);
         }
-        if let Some(reason) = state.skipped_for.as_deref().filter(|_| unseen.skipped > 0) {
-            self.observers.emit(&Event::EntriesSkipped { count: unseen.skipped, reason });
+        // The balancer that took over sees the same, and tells it.
+        if !self.is_retired() {
+            if let Some(reason) = state.skipped_for.as_deref().filter(|_| unseen.skipped > 0) {
+                self.observers.emit(&Event::EntriesSkipped { count: unseen.skipped, reason });
+            }
+            self.note_snapshot(state.snapshot_problem.as_deref());
+            self.count_refresh(&unseen, changed);
         }
-        self.note_snapshot(state.snapshot_problem.as_deref());
-        self.count_refresh(&unseen, changed);
         match &state.problem {
             Some(problem) => {
                 self.source_fails(problem);
