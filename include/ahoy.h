@@ -618,7 +618,8 @@
 
 /**
  * Phase of an attempt: the rest of the answer's body. 0 where it came together with the head, and
- * where the answer is streamed.
+ * where the answer is streamed, whose attempt ends with the head. Where a streamed body broke off,
+ * the attempt of the error goes on up to there, and that time is here.
  */
 #define AHOY_PHASE_BODY 5
 

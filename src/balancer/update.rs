@@ -147,7 +147,7 @@ impl Balancer {
 
     /// The list can be kept for the next start, or cannot for this reason.
     fn note_snapshot(&self, problem: Option<&str>) {
-        if self.live().rules.cluster.note_mode(Mode::SnapshotFails, problem.is_some()) {
+        if self.live().note_mode(Mode::SnapshotFails, problem.is_some()) {
             self.observers.emit(&match problem {
                 Some(reason) => Event::SnapshotFailing { reason },
                 None => Event::SnapshotWell,
