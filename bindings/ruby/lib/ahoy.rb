@@ -9,12 +9,16 @@ module Ahoy
 end
 
 require_relative "ahoy/version"
+require_relative "ahoy/interrupts"
 require_relative "ahoy/native"
 require_relative "ahoy/errors"
 require_relative "ahoy/event"
 require_relative "ahoy/callbacks"
 require_relative "ahoy/balancer"
 require_relative "ahoy/request"
+require_relative "ahoy/source"
 require_relative "ahoy/response"
+require_relative "ahoy/event_reader"
+require_relative "ahoy/streamed_response"
 require_relative "ahoy/waiter"
 require_relative "ahoy/client"

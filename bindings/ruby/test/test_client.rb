@@ -165,6 +165,25 @@ class TestClient < Minitest::Test
     pipes.flatten.each(&:close)
   end
 
+  def test_what_comes_in_its_own_time_is_sent_in_it
+    reader, writer = IO.pipe
+    TCPServer.open("127.0.0.1", 0) do |server|
+      seen = +""
+      serving = Thread.new do
+        peer = server.accept
+        seen << peer.readpartial(4096) until seen.end_with?("\r\n0\r\n\r\n")
+        peer << "HTTP/1.1 204 No Content\r\n\r\n"
+        peer.close
+      end
+      made = client("127.0.0.1:#{server.addr[1]}")
+      calling = Thread.new { made.post("/", reader).status }
+      %w[first second].each { |text| (writer << text) && eventually { seen.include?(text) } }
+      writer.close
+      assert_equal 204, calling.value
+      serving.join
+    end
+  end
+
   def test_what_may_wait_is_sent_again_and_goes_with_its_call
     made = client(hosts[0])
     waiting = Class.new do
@@ -373,6 +392,33 @@ class TestClient < Minitest::Test
     assert_raises(Ahoy::StatusError) { client.get("/status?c=404").raise_for_status }
   end
 
+  def test_the_first_64_attempts_are_kept
+    TCPServer.open("127.0.0.1", 0) do |server|
+      asked = 0
+      serving = Thread.new do
+        while (peer = server.accept)
+          while peer.gets("\r\n\r\n")
+            asked += 1
+            peer << "HTTP/1.1 503 Service Unavailable\r\nretry-after: 0\r\ncontent-length: 0\r\n\r\n"
+          end
+          peer.close
+        end
+      end
+      host = "127.0.0.1:#{server.addr[1]}"
+      options = { retry_delay: "1ms", retry_max_delay: "1ms", retry_budget: "off" }
+      # The server has one connection at a time, and this client closes its own.
+      answer = Ahoy::Client.open([host], tries: 70, options: options) { |made| made.get("/") }
+      assert_equal 70, asked
+      made = client([host], tries: 70, options: { **options, fail_on_status: true })
+      error = assert_raises(Ahoy::StatusError) { made.get("/") }
+      [answer, error].each do |from|
+        assert_equal [["http://#{host}", 503]] * 64, from.attempts.map { |attempt| [attempt.url, attempt.http_status] }
+      end
+    ensure
+      serving.kill
+    end
+  end
+
   def test_a_circuit_that_is_open_can_be_rescued
     balancer = Ahoy::Balancer.new([hosts[0], hosts[2]], :round_robin)
     balancer.update
@@ -404,10 +450,39 @@ class TestClient < Minitest::Test
     eventually { counts["broken_off"] == before + 1 }
   end
 
-  # A streamed answer whose body comes in these pieces.
+  # A streamed answer whose body comes in these pieces, of which an exception's class is raised.
   def streamed(pieces)
     Ahoy::StreamedResponse.allocate.tap do |response|
-      response.define_singleton_method(:each) { |&block| pieces.each { |piece| block.call(piece.b) } }
+      left = pieces.dup
+      response.define_singleton_method(:draw) do
+        piece = left.shift
+        raise piece if piece.is_a?(Class)
+
+        piece && (take_in(piece.b) || true)
+      end
+    end
+  end
+
+  def test_what_was_read_and_not_given_out_stays
+    made = client(hosts[0])
+    made.stream(:post, "/body", body: "a\nb\r\nc") do |response|
+      assert_equal ["a", "b", "c", ""], [response.each_line.first, response.each_line.next, response.read, response.read]
+    end
+    made.stream(:get, "/events") do |response|
+      assert_equal ["message", "one", nil], response.each_event.first
+      assert_equal ["event: second"], response.each_line.first(1)
+      assert_equal [["message", "two\nlines", "7"], ["message", "three", "7"]], response.each_event.to_a
+    end
+    assert_equal ["a", "\nb"], streamed(["a\r", "\n\nb"]).then { |response| [response.each_line.first, response.read] }
+    assert_equal ["a", "b"], streamed(["a\r\n", "b"]).then { |response| [response.each_line.first, *response.each_chunk] }
+  end
+
+  # As where Timeout comes while the rest of a line is awaited.
+  def test_what_was_read_when_a_read_was_left_stays
+    %i[each_line each_event read].each do |reading|
+      response = streamed(["data: a", IOError, "b\n\nc"])
+      assert_raises(IOError) { response.public_send(reading).to_a }
+      assert_equal "data: ab\n\nc", response.each_chunk.to_a.join
     end
   end
 

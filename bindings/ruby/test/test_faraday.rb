@@ -115,6 +115,35 @@ class TestFaraday < Minitest::Test
     assert_equal [200, "OK"], [response.status, response.reason_phrase]
   end
 
+  def test_the_limit_is_that_of_the_whole_call_also_of_one_that_streams
+    begun = now
+    pieces = []
+    assert_raises(Faraday::TimeoutError) do
+      connection([hosts[0]]).get("/drip?n=500&ms=10") do |request|
+        request.options.timeout = 0.3
+        request.options.on_data = ->(piece, _) { pieces << piece }
+      end
+    end
+    assert_includes 0.25..2, now - begun
+    refute_empty pieces
+  end
+
+  # As where a program gives what is left of its own limit.
+  def test_limits_on_connecting_that_are_each_another_keep_few_clients
+    clients = -> { ObjectSpace.each_object(Ahoy::Client).reject(&:closed?) }
+    before = clients.call
+    faraday = connection([hosts[0]])
+    get = ->(path, limit) { faraday.get(path) { |request| request.options.open_timeout = limit }.status }
+    in_use = Thread.new { get.("/slow?ms=400", 9) }
+    eventually { (clients.call - before).size == 2 }
+    assert_equal [200], Array.new(30) { |index| get.("/ok", 1 + index / 100.0) }.uniq
+    assert_equal 200, in_use.value
+    assert_operator (clients.call - before).size, :<=, 8
+    assert_equal 200, get.("/ok", 9)
+    faraday.close
+    assert_empty clients.call - before
+  end
+
   def test_options_as_a_hash
     faraday = Faraday.new("http://orders") { |f| f.adapter Ahoy::FaradayAdapter, { hosts: [hosts[0]] } }
     assert_equal "hello", faraday.get("/ok").body

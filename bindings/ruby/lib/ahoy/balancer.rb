@@ -37,10 +37,12 @@ module Ahoy
       # C would take what is above for another port.
       Native.given("port of a host", port, Integer, "a number")
       Native.text_for_c(address) if address.is_a?(String)
-      pointer = Native.ahoy_host_new(address, port) if port.between?(0, 65_535)
-      raise self.class.no_host(address, "#{address}:#{port} is not a host") if pointer.nil? || pointer.null?
+      made = Interrupts.hold do
+        pointer = Native.ahoy_host_new(address, port) if port.between?(0, 65_535)
+        raise self.class.no_host(address, "#{address}:#{port} is not a host") if pointer.nil? || pointer.null?
 
-      made = Handle.of(pointer, :ahoy_host_free)
+        Handle.of(pointer, :ahoy_host_free)
+      end
       %i[zone authority server_name weight priority].each do |name|
         Native.check(:"ahoy_host_set_#{name}", made, fitting(name, self[name])) unless self[name].nil?
       end
@@ -125,7 +127,7 @@ module Ahoy
     def initialize(hosts, algorithm = :p2c, options: {}, provider_options: {})
       @unlisted, @unpicked = [], []
       @provider = provider(hosts, provider_options)
-      @handle = Handle.of(made(algorithm), :ahoy_balancer_free)
+      @handle = made(algorithm)
       Settings.apply(:ahoy_balancer_set, @handle, options)
     end
 
@@ -178,7 +180,7 @@ module Ahoy
 
     def provider(hosts, options)
       if hosts.respond_to?(:call)
-        return Handle.of(Native.ahoy_provider_custom_new(*Callbacks.hosts(hosts, @unlisted)), :ahoy_provider_free)
+        return Native.make(:ahoy_provider_custom_new, :ahoy_provider_free, *Callbacks.hosts(hosts, @unlisted))
       end
 
       if hosts.is_a?(String) && hosts.include?("://") && !hosts.match?(%r{\A(https?://|unix:)})
@@ -186,28 +188,30 @@ module Ahoy
         Settings.apply(:ahoy_provider_set, made, options)
         return made
       end
-      made = Handle.of(Native.ahoy_provider_list_new, :ahoy_provider_free)
+      made = Native.make(:ahoy_provider_list_new, :ahoy_provider_free)
       Array(hosts).each { |host| Native.check(:ahoy_provider_list_add_host, made, Host.parse(host).handle) }
       made
     end
 
     def made(algorithm)
       if algorithm.respond_to?(:call)
-        return Native.ahoy_balancer_custom_new(@provider, *Callbacks.choice(algorithm, @unpicked))
+        return Native.make(:ahoy_balancer_custom_new, :ahoy_balancer_free, @provider, *Callbacks.choice(algorithm, @unpicked))
       end
 
       name, path = algorithm.to_s.split(":", 2)
       return prequal(algorithm, path.to_s) if name == "prequal"
       raise ArgumentError, "no balancer is called #{algorithm.inspect}" unless ALGORITHMS.include?(algorithm.to_s)
 
-      Native.public_send(:"ahoy_balancer_#{name}_new", @provider)
+      Native.make(:"ahoy_balancer_#{name}_new", :ahoy_balancer_free, @provider)
     end
 
     def prequal(algorithm, path)
-      made = Native.ahoy_balancer_prequal_new(@provider, Native.text_for_c(path))
-      raise ArgumentError, "#{algorithm.inspect} is not a balancer: write prequal:/path" if made.null?
+      Interrupts.hold do
+        made = Native.ahoy_balancer_prequal_new(@provider, Native.text_for_c(path))
+        raise ArgumentError, "#{algorithm.inspect} is not a balancer: write prequal:/path" if made.null?
 
-      made
+        Handle.of(made, :ahoy_balancer_free)
+      end
     end
   end
 

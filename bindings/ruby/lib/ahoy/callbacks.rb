@@ -79,9 +79,9 @@ module Ahoy
     # Lists hosts by a callable of the program's; the last that it raised is in an array.
     def hosts(callable, raised)
       Native.keep(:ahoy_provider_fn) do |_, out|
-        inside(:hosts) do
-          callable.call.each { |host| Native.check(:ahoy_hosts_add_host, out, Host.parse(host).handle) }
-        end
+        # One that is ended must not add to what the library has taken back.
+        hosts = Interrupts.apart { inside(:hosts) { handles(callable.call) } }
+        hosts.each { |host| Native.check(:ahoy_hosts_add_host, out, host) }
         0
       rescue Exception => e # rubocop:disable Lint/RescueException
         raised[0] = e
@@ -89,41 +89,41 @@ module Ahoy
       end
     end
 
+    def handles(hosts)
+      [].tap { |made| hosts.each { |host| made << Host.parse(host).handle } }
+    end
+
     # Chooses an endpoint by a callable of the program's; the last that it raised is in an array.
     def choice(callable, raised)
       Native.keep(:ahoy_balancer_fn) do |_, count|
-        inside { callable.call(count) } % 2**64
+        Interrupts.apart { inside { callable.call(count) } } % 2**64
       rescue Exception => e # rubocop:disable Lint/RescueException
         raised[0] = e
         2**64 - 1 # out of range: no endpoint
       end
     end
 
-    # Whether this is inside a signal's trap, where a mutex must not be locked, a Logger's included. The thread that the trap
-    # interrupted may hold that, so nothing may wait for it.
-    def trapped?
-      Mutex.new.synchronize { false }
-    rescue ThreadError
-      true
-    end
-
     # Tells a callable of events.
     def events(callable)
       Native.keep(:ahoy_event_fn) do |_, event|
-        inside { callable.call(Event.read(event)) }
-      rescue Exception # rubocop:disable Lint/RescueException
-        nil
+        told = Event.read(event)
+        Interrupts.beside { quietly { callable.call(told) } }
       end
     end
 
     # Hands messages to a Logger.
     def log(logger)
       Native.keep(:ahoy_log_fn) do |_, severity, part, message|
-        write = -> { logger.public_send(LEVELS.fetch(severity, :info), "#{part}: #{message}") }
-        trapped? ? Thread.new(&write) : inside(&write)
-      rescue Exception # rubocop:disable Lint/RescueException
-        nil
+        text = "#{part}: #{message}"
+        Interrupts.beside { quietly { logger.public_send(LEVELS.fetch(severity, :info), text) } }
       end
+    end
+
+    # What the program is told goes on whatever it raises.
+    def quietly(&block)
+      inside(&block)
+    rescue Exception # rubocop:disable Lint/RescueException
+      nil
     end
   end
 end

@@ -28,7 +28,7 @@ module Ahoy
     def initialize(hosts = nil, config: nil, base_url: nil, balancer: nil, timeout: nil, attempt_timeout: nil,
                    connect_timeout: nil, tries: nil, headers: {}, ca: nil, cert: nil, resilient: false, options: {},
                    balancer_options: nil, logger: nil, on_event: nil)
-      builder = Handle.of(Native.ahoy_client_builder_new, :ahoy_client_builder_free)
+      builder = Native.make(:ahoy_client_builder_new, :ahoy_client_builder_free)
       text = config.is_a?(Hash) ? JSON.generate(config) : config && Native.given("config", config, String, "a hash or JSON text")
       Native.check(:ahoy_client_builder_set_config, builder, text) if text
       Native.flag("resilient", resilient)
@@ -83,13 +83,11 @@ module Ahoy
     def stream(method, path, **options)
       request = Request.new(method, path, streamed: true, **options)
       response = StreamedResponse.new(send_request(request), request.path, request)
-      return response unless block_given?
+      return given = response unless block_given?
 
-      begin
-        yield response
-      ensure
-        response.close
-      end
+      yield response
+    ensure
+      response ? response.close : request&.done unless given
     end
 
     # The configuration in effect, in the form that reconfigure takes; secrets are masked.
@@ -117,9 +115,11 @@ module Ahoy
     # Refuses new calls and ends those under way, and the connections.
     def close
       hold do
-        handle = @live.pop or next
-        Native.check(:ahoy_client_close, handle, 0)
-        @ended << handle
+        Interrupts.hold do
+          handle = @live.pop or next
+          @ended << handle
+          Native.check(:ahoy_client_close, handle, 0)
+        end
       end
       nil
     end
@@ -150,13 +150,15 @@ module Ahoy
       @users[user = Object.new] = true
       yield
     ensure
-      @users.delete(user)
-      @ended.pop&.free if @users.empty?
+      Interrupts.hold do
+        @users.delete(user)
+        @ended.pop&.free if @users.empty?
+      end
     end
 
     def send_request(request)
       answered = -> { request.lent { use { |handle| Waiter.use { |waiter| waiter.response(handle, request) } } } }
-      Handle.of(@balancer ? @balancer.blame(&answered) : answered.call, :ahoy_response_free)
+      @balancer ? @balancer.blame(&answered) : answered.call
     rescue BodySourceError => e
       raise e, cause: request.raised.first
     end

@@ -15,7 +15,7 @@ module Ahoy
   class Error < StandardError
     # The status by name, such as AHOY_E_DEADLINE.
     attr_accessor :code
-    # What was tried, in order.
+    # What was tried, in order: the first 64 are kept.
     attr_writer :attempts
     # The answer, where fail_on_status made an error of it.
     attr_accessor :response
@@ -81,6 +81,11 @@ module Ahoy
       raise take(pointer)
     end
 
+    # That a call's limit passed here, and not in the library.
+    def late
+      DeadlineError.new("the call's time is over, and its body has not come whole").tap { |error| error.code = "AHOY_E_DEADLINE" }
+    end
+
     # An ahoy_error as an exception; the handle is freed.
     def take(pointer)
       return Error.new("libahoy gave no reason") if pointer.null?
@@ -97,8 +102,7 @@ module Ahoy
       error.code = code
       error.retryable = Native.ahoy_error_is_retryable(pointer)
       error.ambiguous = Native.ahoy_error_is_ambiguous(pointer)
-      count = Native.ahoy_error_attempt_count(pointer)
-      error.attempts = (0...count).map { |i| attempt(Native.ahoy_error_attempt_at(pointer, i)) }
+      error.attempts = attempts(:ahoy_error_attempt_at, pointer)
       answer = Native.ahoy_error_response(pointer)
       error.response = Response.copied(answer) unless answer.null?
       error
@@ -109,6 +113,16 @@ module Ahoy
       return CircuitOpenError if code == "AHOY_E_NO_ENDPOINTS" && open
 
       CLASSES.fetch(code, Error)
+    end
+
+    # Those that an ahoy_response or ahoy_error has kept, which may be fewer than it counts.
+    def attempts(attempt_at, owner)
+      (0..).each_with_object([]) do |index, found|
+        pointer = Native.public_send(attempt_at, owner, index)
+        break found if pointer.null?
+
+        found << attempt(pointer)
+      end
     end
 
     def attempt(pointer)

@@ -3,6 +3,7 @@
 require "ahoy"
 require "faraday"
 require "net/http/status"
+require_relative "faraday/clients"
 
 module Ahoy
   # An adapter for Faraday: its API, and libahoy below.
@@ -23,10 +24,9 @@ module Ahoy
       options[:tries] ||= 1 if hosts.nil? && options[:config].nil?
       @hosts = hosts && (hosts.is_a?(Balancer) ? hosts : balancer(hosts, options))
       @options = options
-      @clients = {}
-      @lock = Mutex.new
+      @clients = Clients.new { |settings| made(settings) }
       # What is wrong with the options is told here and not by the first call.
-      client ? @client = client : client_of({})
+      client ? @client = client : @clients.use({}) {}
     end
 
     def call(env)
@@ -45,7 +45,8 @@ module Ahoy
 
     # Closes the clients that the adapter made, and the one that it was given.
     def close
-      [@client, *@lock.synchronize { @clients.values }].compact.each(&:close)
+      @client&.close
+      @clients.close
     end
 
     private
@@ -55,7 +56,10 @@ module Ahoy
     end
 
     def perform(env)
-      client = @client || client_of(settings(env))
+      @client ? send_by(@client, env) : @clients.use(settings(env)) { |client| send_by(client, env) }
+    end
+
+    def send_by(client, env)
       options = { headers: headers(env), body: env[:body], length: length(env), timeout: limit(env) }
       sink = env[:request].respond_to?(:on_data) && env[:request].on_data
       return stream(client, env, sink, options) if sink
@@ -63,8 +67,12 @@ module Ahoy
       save(env, client.request(env[:method], target(client, env), **options))
     end
 
+    # The limit is that of the whole call here too.
     def stream(client, env, sink, options)
+      limit = options[:timeout]
+      deadline = limit && Process.clock_gettime(Process::CLOCK_MONOTONIC) + limit
       client.stream(env[:method], target(client, env), **options) do |response|
+        response.deadline = deadline
         size = 0
         response.each do |piece|
           size += piece.bytesize
@@ -98,18 +106,11 @@ module Ahoy
       env[:request][:timeout] || env[:request][:read_timeout]
     end
 
-    # What Faraday says of connections, which is a client's to know: one for each of its kinds. One that is there is found
-    # without the mutex, which must not be locked inside a signal's trap; the hash is replaced and never changed.
-    def client_of(settings)
-      @clients[settings] || @lock.synchronize do
-        @clients[settings] || begin
-          keys = settings.slice(:proxy, :ca_file)
-          options = @options.merge(settings.reject { |key, _| keys.key?(key) })
-          made = Client.new(@hosts, **options, options: (@options[:options] || {}).merge(keys))
-          @clients = @clients.merge(settings => made)
-          made
-        end
-      end
+    # What Faraday says of connections is a client's to know.
+    def made(settings)
+      keys = settings.slice(:proxy, :ca_file)
+      options = @options.merge(settings.reject { |key, _| keys.key?(key) })
+      Client.new(@hosts, **options, options: (@options[:options] || {}).merge(keys))
     end
 
     def settings(env)

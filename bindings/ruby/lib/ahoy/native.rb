@@ -15,9 +15,16 @@ module Ahoy
     def self.lazily(name, arguments, result, **options)
       define_singleton_method(name) do |*values|
         singleton_class.alias_method(name, name) # or Ruby warns of the method that takes this one's place
-        attach_function(name, arguments, result, **options)
+        options[:blocking] ? attach_whole(name, arguments, result) : attach_function(name, arguments, result)
         public_send(name, *values)
       end
+    end
+
+    # Attaches a function that runs without Ruby's lock, and may call the program.
+    def self.attach_whole(name, arguments, result)
+      bare = :"bare_#{name}"
+      attach_function(bare, name, arguments, result, blocking: true)
+      define_singleton_method(name) { |*values| Interrupts.library { public_send(bare, *values) } }
     end
   end
 end
@@ -30,10 +37,9 @@ module Ahoy
     def self.of(pointer, function)
       raise Error, "libahoy gave no handle" if pointer.null?
 
-      # An exception of another thread, such as Timeout's, may leave AutoPointer#free before that has noted what it did, and
-      # then the collector would free once more.
+      # What frees it may be left before AutoPointer#free has noted that, and then the collector would free once more.
       whole = [true]
-      new(pointer, ->(freed) { Native.public_send(function, freed) if whole.pop })
+      new(pointer, ->(freed) { Interrupts.hold { Native.public_send(function, freed) if whole.pop } })
     end
   end
 
@@ -48,17 +54,26 @@ module Ahoy
     # Calls a function that takes `err` last, and raises what it says.
     def self.check(name, *arguments)
       arguments.each { |argument| text_for_c(argument) if argument.is_a?(String) }
-      FFI::MemoryPointer.new(:pointer) do |err|
-        Errors.raise_taken(err.read_pointer) unless public_send(name, *arguments, err).zero?
+      Interrupts.hold do
+        FFI::MemoryPointer.new(:pointer) do |err|
+          Errors.raise_taken(err.read_pointer) unless public_send(name, *arguments, err).zero?
+        end
       end
       nil
     end
 
     # Calls a function that gives a handle through its last argument but one.
     def self.take(name, free, *arguments)
-      out = FFI::MemoryPointer.new(:pointer)
-      check(name, *arguments, out)
-      Handle.of(out.read_pointer, free)
+      Interrupts.hold do
+        out = FFI::MemoryPointer.new(:pointer)
+        check(name, *arguments, out)
+        Handle.of(out.read_pointer, free)
+      end
+    end
+
+    # Calls a function that returns a handle.
+    def self.make(name, free, *arguments)
+      Interrupts.hold { Handle.of(public_send(name, *arguments), free) }
     end
 
     # The text of an ahoy_text.

@@ -50,10 +50,12 @@ module Ahoy
       done unless answered && @streamed
     end
 
-    # Ruby does not see what it takes, and may leave it to its next collection for long; one that reads ahead may still be told
-    # of what came.
+    # Lets go of what it has, which Ruby does not see, and may leave to its next collection for long. A read that lasts may
+    # still tell it of what came.
     def done
-      @source&.end || @handle.free
+      quiet = @source.nil? || @source.end
+    ensure
+      @handle.free if quiet
       @opened&.close
     end
 
@@ -114,127 +116,6 @@ module Ahoy
       again = source.again? ? Callbacks.rewind(source, token) : nil
       Native.check(:ahoy_request_set_body_source, @handle, function, again, token, let_go,
                    @length || source.length || 2**64 - 1)
-    end
-  end
-
-  # What can be read, from where it stands.
-  class Source
-    # Whether a read may wait for somebody: nobody but memory and files are known not to.
-    def self.waits?(io)
-      !(defined?(StringIO) && io.is_a?(StringIO)) && !(io.respond_to?(:stat) && io.stat.file?)
-    end
-
-    def begin(_request); end
-
-    # Whether it may still tell the request of what came.
-    def end
-      false
-    end
-
-    def initialize(io)
-      @io = io
-      @begin = place
-    end
-
-    # How many bytes there are, or nil. Pipes with a name have a size of 0, and so have files of /proc, whatever is in them.
-    def length
-      size = %i[size length].find { |name| @io.respond_to?(name) } # a multipart body of Faraday's has a length alone
-      return if size.nil? || @io.respond_to?(:stat) && !@io.stat.file?
-
-      left = @io.public_send(size).to_i - @begin
-      return left if left.positive?
-
-      @rest = @io.read(65_536)
-      0 if @rest.nil?
-    end
-
-    def again?
-      @io.respond_to?(@begin.zero? ? :rewind : :seek)
-    end
-
-    def rewind
-      @rest = nil
-      @begin.zero? ? @io.rewind : @io.seek(@begin)
-    end
-
-    # So many bytes at most, also of what gives more than it is asked for; nil at the end.
-    def read(most)
-      piece = @rest || @io.read(most)
-      return if piece.nil?
-
-      @rest = piece.bytesize > most ? piece.byteslice(most..) : nil
-      piece.byteslice(0, most)
-    end
-
-    private
-
-    def place
-      @io.respond_to?(:pos) ? @io.pos.to_i : 0
-    rescue SystemCallError
-      0 # a pipe
-    end
-  end
-
-  # What may wait: a thread of its own reads it, one piece ahead, for the library's must not.
-  class SourceAhead < Source
-    # The request that is told of a piece; it is held no longer than its call, also by the thread, for it holds this.
-    def begin(request)
-      @request = request
-      @room = Thread::Queue.new
-    end
-
-    def end
-      leave
-      @request = @reader = nil
-      true
-    end
-
-    def rewind
-      leave
-      raise IOError, "a read still waits" unless @reader.nil? || @reader.join(1)
-
-      super
-      @come = @reader = nil
-      @room = Thread::Queue.new
-    end
-
-    def read(most)
-      request = @request or return
-      @reader ||= ahead(request, @room)
-      @reader = nil if @request.nil? # its end came meanwhile
-      piece, error = come = @come
-      return :later if come.nil?
-      raise error if error
-      return if piece.nil?
-
-      rest = piece.bytesize > most ? piece.byteslice(most..) : nil
-      @come = rest && [rest]
-      @room << true if rest.nil?
-      piece.byteslice(0, most)
-    end
-
-    private
-
-    def leave
-      @room&.close
-      @reader&.kill
-    end
-
-    def ahead(request, room)
-      room << true
-      Thread.new do
-        Thread.current.report_on_exception = false
-        while room.pop
-          @come = begin
-            piece = @rest || @io.read(65_536)
-            @rest = nil
-            [piece&.empty? ? nil : piece]
-          rescue Exception => e # rubocop:disable Lint/RescueException
-            [nil, e]
-          end
-          Native.ahoy_request_body_ready(request, nil)
-        end
-      end
     end
   end
 end

@@ -74,11 +74,9 @@ module Ahoy
       @path&.start_with?("/") ? endpoint + @path : @path
     end
 
-    # What was tried until this answer came.
+    # What was tried until this answer came: the first 64 are kept.
     def attempts
-      @attempts ||= (0...Native.ahoy_response_attempt_count(@handle)).map do |index|
-        Errors.attempt(Native.ahoy_response_attempt_at(@handle, index))
-      end
+      @attempts ||= Errors.attempts(:ahoy_response_attempt_at, @handle)
     end
 
     # Raises StatusError for a status of 400 or above.
@@ -120,130 +118,6 @@ module Ahoy
       endpoint
       @attempts = []
       @handle = nil
-    end
-  end
-
-  # An answer whose body is read while it comes.
-  class StreamedResponse < Response
-    include Enumerable
-
-    PIECE = 65_536
-
-    def initialize(handle, path, sent)
-      super(handle, path)
-      @sent = sent
-    end
-
-    # Yields the pieces of the body as they come.
-    def each
-      return to_enum unless block_given?
-
-      buffer = FFI::MemoryPointer.new(:uint8, PIECE)
-      length = FFI::MemoryPointer.new(:size_t)
-      ended = FFI::MemoryPointer.new(:bool)
-      loop do
-        reading { |handle| Native.check(:ahoy_response_read, handle, buffer, PIECE, 0, length, ended) }
-        count = length.read(:size_t)
-        yield buffer.read_bytes(count) if count.positive?
-        break if ended.read(:bool)
-
-        wait if count.zero?
-      end
-    end
-
-    alias each_chunk each
-
-    # Yields the lines of the body as they come, without their ends.
-    def each_line(&block)
-      return to_enum(:each_line) unless block
-
-      each_line_of_body(&block)
-    end
-
-    # Yields server-sent events, as the HTML standard reads them: their name, data and id.
-    def each_event
-      return to_enum(:each_event) unless block_given?
-
-      name, data, id, first = "", [], nil, true
-      each_line_of_body do |line|
-        line = line.delete_prefix("\uFEFF") if first
-        first = false
-        if line.empty?
-          yield name.empty? ? "message" : name, data.join("\n"), id unless data.empty?
-          name, data = "", []
-          next
-        end
-        field, _, value = line.partition(":")
-        value = value.delete_prefix(" ")
-        case field
-        when "data" then data << value
-        when "event" then name = value
-        when "id" then id = value unless value.include?("\0")
-        end
-      end
-    end
-
-    # What is left of the body.
-    def read
-      to_a.join
-    end
-    alias body read
-    alias to_s read
-
-    # Ends the exchange; the server sees the connection close if the body is not whole.
-    def close
-      headers
-      endpoint
-      attempts
-      handle, @handle = @handle, nil
-      handle&.free unless @reading
-      @sent.done
-    end
-
-    private
-
-    # Waits until there is something to read.
-    def wait
-      Waiter.use do |waiter|
-        waiter.readable do |queue, tag|
-          reading { |handle| Native.check(:ahoy_response_notify, handle, queue, tag) }
-        end
-      end
-    rescue Error => e
-      raise @handle ? e : closed
-    end
-
-    def closed
-      ClosedError.new("the response is closed").tap { |error| error.code = "AHOY_E_CLOSED" }
-    end
-
-    # Gives the handle to a call of the library, which runs without Ruby's lock: a close in another thread leaves it to be
-    # freed here.
-    def reading
-      @reading = true
-      handle = @handle or raise closed
-      yield handle
-    ensure
-      @reading = false
-      handle.free if handle && @handle.nil?
-    end
-
-    def each_line_of_body
-      begun, after_cr = [], false
-      each do |piece|
-        # A CR at the end of a piece ends its line, also where the LF of a CR LF follows.
-        piece = piece.byteslice(1..) if after_cr && piece.start_with?("\n")
-        after_cr = piece.end_with?("\r")
-        first, *others = piece.split(/\r\n|\n|\r/, -1)
-        # The pieces of a line are joined once, at its end: a long one has many.
-        begun << first if first
-        others.each do |other|
-          line, begun = begun.join, [other]
-          yield line.force_encoding(Encoding::UTF_8)
-        end
-      end
-      rest = begun.join
-      yield rest.force_encoding(Encoding::UTF_8) unless rest.empty?
     end
   end
 end

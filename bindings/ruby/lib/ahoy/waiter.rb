@@ -13,20 +13,20 @@ module Ahoy
     class << self
       # Gives a waiter to a block. One whose block was left by an exception is not used again.
       def use
-        waiter = take
+        waiter = whole = nil
+        forked if @process != Process.pid
+        Interrupts.hold { waiter = take }
         result = yield waiter
-        give_back(waiter)
-        waiter = nil
+        whole = true
         result
       ensure
         # The collector, which does not see what it takes, would leave its descriptors for long.
-        waiter&.end
+        Interrupts.hold { whole ? give_back(waiter) : waiter&.end }
       end
 
       private
 
       def take
-        forked if @process != Process.pid
         @idle.empty? ? new : @idle.pop(true)
       rescue ThreadError # another thread took the last one meanwhile
         new
@@ -57,9 +57,9 @@ module Ahoy
       await { |tag| Native.check(:ahoy_client_submit, client, request.handle, @queue, tag) }
     end
 
-    # Waits until bytes of a body can be read, of which the block has the queue told by a tag.
-    def readable
-      await { |tag| yield @queue, tag }
+    # Waits until bytes of a body can be read, of which the block has the queue told by a tag; at most until that time.
+    def readable(until_time = nil)
+      await(until_time) { |tag| yield @queue, tag }
     end
 
     # Cancels what is under way: the server sees the connection close.
@@ -69,23 +69,35 @@ module Ahoy
 
     private
 
-    def await
+    def await(until_time = nil)
       Callbacks.refuse_call
       yield @tag += 1
-      completion = nil
-      @io.wait_readable until (completion = next_completion)
-      outcome(completion)
+      @io.wait_readable(left(until_time)) until (ended = next_end)
+      ended.first
     end
 
-    def next_completion
-      Native.check(:ahoy_queue_next, @queue, 0, @out)
-      pointer = @out.read_pointer
-      pointer.null? ? nil : pointer
+    # How many seconds there are until a time; nil without one.
+    def left(until_time)
+      left = until_time && until_time - Process.clock_gettime(Process::CLOCK_MONOTONIC)
+      raise Errors.late if left&.negative?
+
+      left
     end
 
+    # What came of the call that has ended, as an array, for that may be nil; nil where it goes on.
+    def next_end
+      Interrupts.hold do
+        Native.check(:ahoy_queue_next, @queue, 0, @out)
+        completion = @out.read_pointer
+        [outcome(completion)] unless completion.null?
+      end
+    end
+
+    # The response, where there is one to have.
     def outcome(completion)
       if Native.ahoy_completion_status(completion).zero?
-        Native.ahoy_completion_take_response(completion)
+        response = Native.ahoy_completion_take_response(completion)
+        response.null? ? nil : Handle.of(response, :ahoy_response_free)
       else
         Errors.raise_taken(Native.ahoy_completion_take_error(completion))
       end
