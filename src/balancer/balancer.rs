@@ -176,7 +176,9 @@ impl Balancer {
             if passes_over && !member.hot().claim_risk(member.slot(), now) {
                 continue;
             }
-            self.note_modes(live, &snapshot, panic, now);
+            if panic || live.rules.cluster.is_in_any() {
+                self.note_modes(live, &snapshot, panic, now);
+            }
             let request =
                 LeaseRequest { panic, most: self.config.max_in_flight, now, tick: context.tick };
             if let Some(lease) = Lease::acquire(member, request) {
@@ -227,6 +229,7 @@ impl Balancer {
     }
 
     /// Tells where an attempt that goes out shows that a mode begins or ends.
+    #[cold]
     fn note_modes(&self, live: &Live, snapshot: &PickState, panic: bool, now: Instant) {
         let cluster = &live.rules.cluster;
         if panic {

@@ -1,7 +1,7 @@
 //! What all endpoints of a balancer share: how many are known, well and ejected, and the rules that need those
 //! counts to judge one endpoint. Settling an attempt needs no more of the balancer than this.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -33,8 +33,8 @@ pub(crate) struct ClusterState {
     pub(crate) outage: Arc<Outage>,
     /// Whether endpoints are checked.
     pub(crate) checks: bool,
-    /// By [`Mode`]. Shared with the rules before: calls under way still go by those, and a change is told once.
-    modes: Arc<[AtomicBool; 4]>,
+    /// A bit for each [`Mode`]. Shared with the rules before: calls under way still go by those, and a change is told once.
+    modes: Arc<AtomicU8>,
     /// Answers open no circuit where no more than this number are well.
     min_closed: usize,
     known: AtomicUsize,
@@ -138,13 +138,23 @@ impl ClusterState {
 
     /// Notes whether a priority panics, or calls are held back; true where that is news.
     pub(crate) fn note_mode(&self, mode: Mode, on: bool) -> bool {
-        let flag = &self.modes[mode as usize];
-        flag.load(Ordering::Relaxed) != on && flag.swap(on, Ordering::Relaxed) != on
+        let bit = 1 << mode as u8;
+        let was_on = |modes: u8| modes & bit != 0;
+        let switch = || match on {
+            true => self.modes.fetch_or(bit, Ordering::Relaxed),
+            false => self.modes.fetch_and(!bit, Ordering::Relaxed),
+        };
+        was_on(self.modes.load(Ordering::Relaxed)) != on && was_on(switch()) != on
+    }
+
+    /// Whether any mode is on: one look for each pick.
+    pub(crate) fn is_in_any(&self) -> bool {
+        self.modes.load(Ordering::Relaxed) != 0
     }
 
     /// Whether it does, or they are.
     pub(crate) fn is_in(&self, mode: Mode) -> bool {
-        self.modes[mode as usize].load(Ordering::Relaxed)
+        self.modes.load(Ordering::Relaxed) & (1 << mode as u8) != 0
     }
 
     /// How many endpoints the balancer uses.

@@ -226,7 +226,7 @@ impl Lease {
         if let AttemptOutcome::Answered { .. } | AttemptOutcome::Judged { .. } = outcome {
             held.member.hot().answered(held.member.slot(), !observation.late, now);
         }
-        outliers::note(held.member.latest(), outcome, now);
+        outliers::note(&held.member, outcome, now);
         held.finish(now, load_outcome(observation, outcome, self.limit));
         if observation.late {
             held.late_ends();

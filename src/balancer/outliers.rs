@@ -9,6 +9,11 @@ use crate::runtime::entropy;
 
 /// A run of failures may eject an endpoint at once, and what calls tell no check needs to ask.
 pub(crate) fn note(member: &Member, outcome: &AttemptOutcome, now: Instant) {
+    // First: where no rule follows endpoints, nobody needs the balancer that took over.
+    if member.stats().is_none() {
+        return;
+    }
+    let member = member.latest();
     let (Some(stats), Some(event)) = (member.stats(), OutlierEvent::of(outcome)) else {
         return;
     };

@@ -149,9 +149,13 @@ impl Member {
 
     #[inline]
     fn find_series(&self, history: &mut History) {
-        if !history.is_unseen() {
-            return;
+        if history.is_unseen() {
+            self.place_series(history);
         }
+    }
+
+    #[cold]
+    fn place_series(&self, history: &mut History) {
         // One that a pick or a snapshot still had as it departed would keep its place for ever.
         match !self.latest().has(OutReason::Departed) && self.cluster().series_limit.grant() {
             true => history.leave_rest(),
