@@ -289,6 +289,9 @@ ahoy_status ahoy_balancer_set_outage_recovery(const ahoy_balancer *balancer, uin
 const char *ahoy_endpoint_address(const ahoy_endpoint *endpoint);
 uint16_t ahoy_endpoint_port(const ahoy_endpoint *endpoint);
 const char *ahoy_endpoint_url(const ahoy_endpoint *endpoint);
+uint32_t ahoy_endpoint_weight(const ahoy_endpoint *endpoint);
+uint32_t ahoy_endpoint_priority(const ahoy_endpoint *endpoint);
+const char *ahoy_endpoint_zone(const ahoy_endpoint *endpoint);
 int32_t ahoy_endpoint_state(const ahoy_endpoint *endpoint);
 bool ahoy_endpoint_available(const ahoy_endpoint *endpoint);
 ahoy_status ahoy_endpoint_open_circuit(const ahoy_endpoint *endpoint, ahoy_error **err);

@@ -2252,6 +2252,23 @@ class endpoint : public detail::handle<ahoy_endpoint, &ahoy_endpoint_free> {
         return detail::view(ahoy_endpoint_url(this->get()));
     }
 
+    /**
+     * Its share of the traffic relative to the others, as the provider tells it now: 1 by default, 0
+     * for none.
+     */
+    std::uint32_t weight() const noexcept { return ahoy_endpoint_weight(this->get()); }
+
+    /** Its priority, as the provider tells it now: 0 is the first. */
+    std::uint32_t priority() const noexcept { return ahoy_endpoint_priority(this->get()); }
+
+    /**
+     * The zone that it stood in when the handle was made. Valid until the endpoint is freed; empty
+     * where it has none.
+     */
+    std::string_view zone() const noexcept AHOY_HPP_LIFETIMEBOUND {
+        return detail::view(ahoy_endpoint_zone(this->get()));
+    }
+
     /** The circuit's state now: one of a circuit. */
     circuit state() const noexcept { return static_cast<circuit>(ahoy_endpoint_state(this->get())); }
 

@@ -681,6 +681,21 @@ fn who_joins_again_keeps_its_circuit_and_takes_the_new_properties() {
 }
 
 #[test]
+fn an_endpoint_tells_what_its_host_states_as_that_changes() {
+    let fleet = Fleet::of(1);
+    let balancer = Balancer::round_robin(&fleet.provider());
+    balancer.update().unwrap();
+    let endpoint = balancer.endpoint(fleet.0[0].port());
+    assert_eq!(endpoint.properties(), (1, 0, None));
+    balancer.join(&fleet.host(0).weight(3)).unwrap();
+    assert_eq!(endpoint.properties(), (3, 0, None));
+    balancer.join(&fleet.host(0).weight(0).priority(2).zone("b")).unwrap();
+    assert_eq!(endpoint.properties(), (0, 2, None), "the zone is that of before");
+    let again = balancer.endpoint(fleet.0[0].port());
+    assert_eq!(again.properties(), (0, 2, Some("b".to_owned())));
+}
+
+#[test]
 fn connections_outlive_a_change_of_weight() {
     let fleet = Fleet::of(2);
     let balancer = Balancer::round_robin(&fleet.provider());

@@ -553,6 +553,16 @@ impl Endpoint {
         text(unsafe { ahoy_endpoint_url(self.0) })
     }
 
+    /// Weight, priority and zone.
+    pub fn properties(&self) -> (u32, u32, Option<String>) {
+        // SAFETY: the handle is ours.
+        unsafe {
+            let zone = ahoy_endpoint_zone(self.0);
+            let zone = (!zone.is_null()).then(|| text(zone));
+            (ahoy_endpoint_weight(self.0), ahoy_endpoint_priority(self.0), zone)
+        }
+    }
+
     pub fn state(&self) -> i32 {
         // SAFETY: the handle is ours.
         unsafe { ahoy_endpoint_state(self.0) }

@@ -170,6 +170,9 @@ class Balancer {
       const endpoint = take("ahoy_balancer_endpoint_at", "ahoy_endpoint_free", this.handle.pointer, index);
       const found = {
         url: native.ahoy_endpoint_url(endpoint.pointer),
+        weight: native.ahoy_endpoint_weight(endpoint.pointer),
+        priority: native.ahoy_endpoint_priority(endpoint.pointer),
+        zone: native.ahoy_endpoint_zone(endpoint.pointer),
         state: STATES[native.ahoy_endpoint_state(endpoint.pointer)],
         available: native.ahoy_endpoint_available(endpoint.pointer),
       };

@@ -44,6 +44,9 @@ export type Settings = Record<string, string | number | boolean | null>;
 
 export interface Endpoint {
   readonly url: string;
+  readonly weight: number;
+  readonly priority: number;
+  readonly zone: string | null;
   readonly state: "closed" | "open" | "half_open";
   readonly available: boolean;
 }

@@ -484,7 +484,8 @@ test("balancers: own list, circuits, explanation", async () => {
   const balancer = new Balancer([hosts[1]], { algorithm: "round_robin" });
   const c = client(balancer);
   await assert.rejects(c.get("/ok"));
-  assert.equal(balancer.endpoints()[0].state, "open");
+  const [{ state, weight, priority, zone }] = balancer.endpoints();
+  assert.deepEqual({ state, weight, priority, zone }, { state: "open", weight: 1, priority: 0, zone: null });
   balancer.replace([hosts[0], { address: "127.0.0.1", port: Number(hosts[2].split(":")[1]), weight: 2 }]);
   await eventually(async () => (await c.get("/ok").catch(() => null))?.status === 200);
   assert.match(balancer.explain(), new RegExp(hosts[0]));

@@ -832,12 +832,14 @@ class Calls(Served, unittest.TestCase):
         self.assertTrue(asked)
 
     def test_balancer_and_endpoints(self):
-        balancer = ahoy.Balancer([self.hosts[0], ahoy.Host("127.0.0.1", self.ports[2], weight=2)], "round_robin")
+        balancer = ahoy.Balancer([self.hosts[0], ahoy.Host("127.0.0.1", self.ports[2], weight=2, zone="b")], "round_robin")
         with ahoy.Client(balancer) as one, ahoy.Client(balancer) as other:
             one.get("/ok")
             first = balancer.endpoints()[0]
             first.open_circuit()
             self.assertEqual((first.state, first.available), ("open", False))
+            stated = [(it.weight, it.priority, it.zone) for it in balancer.endpoints()]
+            self.assertEqual(stated, [(1, 0, None), (2, 0, "b")])
             self.assertEqual({other.get("/ok").endpoint for _ in range(4)}, {f"http://{self.hosts[2]}"})
             first.close_circuit()
             self.assertIn(self.hosts[0], balancer.explain())

@@ -427,6 +427,7 @@ class TestClient < Minitest::Test
     balancer.endpoints.each(&:close_circuit)
     assert_equal 200, client(balancer).get("/ok").status
     assert_includes balancer.explain, hosts[0]
+    assert_equal [[1, 0, nil]] * 2, balancer.endpoints.map { |it| [it.weight, it.priority, it.zone] }
   end
 
   def test_a_stream_comes_as_it_is_sent

@@ -25,6 +25,7 @@ pub struct ahoy_endpoint {
     pub(super) balancer: Weak<Balancer>,
     address: CString,
     url: CString,
+    zone: Option<CString>,
 }
 
 impl Handle for ahoy_endpoint {
@@ -38,6 +39,7 @@ impl ahoy_endpoint {
             native: Native::here(),
             address: text::owned(endpoint.address()),
             url: text::owned(endpoint.url()),
+            zone: endpoint.zone().map(|zone| text::owned(zone)),
             balancer: Arc::downgrade(balancer),
             member,
         }
@@ -85,6 +87,31 @@ pub unsafe extern "C" fn ahoy_endpoint_port(endpoint: *const ahoy_endpoint) -> u
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_endpoint_url(endpoint: *const ahoy_endpoint) -> *const c_char {
     argument::lent!(endpoint).map_or(ptr::null(), |endpoint| endpoint.url.as_ptr())
+}
+
+/// Its share of the traffic relative to the others, as the provider tells it now: 1 by default, 0 for
+/// none; 0 for NULL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_endpoint_weight(endpoint: *const ahoy_endpoint) -> u32 {
+    guard::value!(0, |endpoint: Option<&ahoy_endpoint>| {
+        endpoint.map_or(0, |endpoint| endpoint.member().endpoint().weight())
+    })
+}
+
+/// Its priority, as the provider tells it now: 0 is the first; 0 for NULL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_endpoint_priority(endpoint: *const ahoy_endpoint) -> u32 {
+    guard::value!(0, |endpoint: Option<&ahoy_endpoint>| {
+        endpoint.map_or(0, |endpoint| endpoint.member().endpoint().priority())
+    })
+}
+
+/// The zone that it stood in when the handle was made. Valid until the endpoint is freed; NULL where it
+/// has none, and for NULL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ahoy_endpoint_zone(endpoint: *const ahoy_endpoint) -> *const c_char {
+    let zone = argument::lent!(endpoint).and_then(|endpoint| endpoint.zone.as_ref());
+    zone.map_or(ptr::null(), |zone| zone.as_ptr())
 }
 
 /// The circuit's state now: one of the AHOY_CIRCUIT_ numbers; -1 for NULL.

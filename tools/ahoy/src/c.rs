@@ -86,6 +86,9 @@ unsafe extern "C" {
     pub(crate) fn ahoy_balancer_free(balancer: *mut ahoy_balancer);
 
     pub(crate) fn ahoy_endpoint_url(endpoint: *const ahoy_endpoint) -> *const c_char;
+    pub(crate) fn ahoy_endpoint_weight(endpoint: *const ahoy_endpoint) -> u32;
+    pub(crate) fn ahoy_endpoint_priority(endpoint: *const ahoy_endpoint) -> u32;
+    pub(crate) fn ahoy_endpoint_zone(endpoint: *const ahoy_endpoint) -> *const c_char;
     pub(crate) fn ahoy_endpoint_reason(
         endpoint: *const ahoy_endpoint,
         reason: *mut i32,

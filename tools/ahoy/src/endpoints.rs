@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use crate::Outcome;
 use crate::cli::EndpointsArgs;
-use crate::library::{Balancer, Client, ListState, Provider};
+use crate::library::{Balancer, Client, ListState, Listed, Provider};
 use crate::print;
 
 /// How often the list is looked at; libahoy itself applies changes at most every 50 ms.
@@ -53,10 +53,17 @@ fn state(balancer: &Balancer) -> String {
     }
 }
 
-/// URLs in a column, and why each is available or not.
-fn table(endpoints: &[(String, String)]) -> String {
-    let width = endpoints.iter().map(|(url, _)| url.len()).max().unwrap_or_default();
-    endpoints.iter().map(|(url, reason)| format!("{url:width$}  {reason}\n")).collect()
+/// URLs in a column, why each is available or not in the next, and then what its host states.
+fn table(endpoints: &[Listed]) -> String {
+    let widest = |text: fn(&Listed) -> &str| {
+        endpoints.iter().map(|it| text(it).len()).max().unwrap_or_default()
+    };
+    let (urls, reasons) = (widest(|it| &it.url), widest(|it| &it.reason));
+    let line = |Listed { url, reason, properties }: &Listed| {
+        let line = format!("{url:urls$}  {reason:reasons$}  {properties}");
+        format!("{}\n", line.trim_end())
+    };
+    endpoints.iter().map(line).collect()
 }
 
 /// Tells each change until the process is ended, or nothing can be told any more.
@@ -68,12 +75,14 @@ fn watch(provider: &Provider, balancer: &Balancer) -> Outcome {
     }
     let (mut known, mut told) = (BTreeMap::new(), String::new());
     loop {
-        let now: BTreeMap<_, _> = balancer.endpoints().into_iter().collect();
+        let listed = balancer.endpoints().into_iter();
+        let now: BTreeMap<_, _> = listed.map(|it| (it.url, it.properties)).collect();
         for url in known.keys().filter(|url| !now.contains_key(*url)) {
             tell(&format!("- {url}"))?;
         }
-        for url in now.keys().filter(|url| !known.contains_key(*url)) {
-            tell(&format!("+ {url}"))?;
+        for (url, properties) in now.iter().filter(|(url, it)| known.get(*url) != Some(*it)) {
+            let sign = if known.contains_key(url) { '~' } else { '+' };
+            tell(format!("{sign} {url}  {properties}").trim_end())?;
         }
         let state = format!("{:?} {:?}", balancer.state(), balancer.problem());
         if state != told || now.len() != known.len() {

@@ -164,25 +164,50 @@ impl Balancer {
         (!problem.is_null()).then(|| Text(problem).read())
     }
 
-    /// Each endpoint's URL, and why it is available or not.
-    pub(crate) fn endpoints(&self) -> Vec<(String, String)> {
+    /// The endpoints that are known, as they are now.
+    pub(crate) fn endpoints(&self) -> Vec<Listed> {
         // SAFETY: the handle is ours.
         let count = unsafe { c::ahoy_balancer_endpoint_count(self.0) };
         let at = |index| {
             // SAFETY: as above; one that went meanwhile is an error.
             let made =
                 made(|out, err| unsafe { c::ahoy_balancer_endpoint_at(self.0, index, out, err) });
-            let endpoint = Endpoint(made.ok()?);
-            // SAFETY: the handle is ours.
-            let url = text(unsafe { c::ahoy_endpoint_url(endpoint.0) });
-            let mut number = 0;
-            // SAFETY: the handle is ours, and there is room for a number.
-            let reason = made_text(|out, err| unsafe {
-                c::ahoy_endpoint_reason(endpoint.0, &raw mut number, out, err)
-            });
-            Some((url, reason))
+            Some(Listed::of(&Endpoint(made.ok()?)))
         };
         (0..count).filter_map(at).collect()
+    }
+}
+
+/// An endpoint as the source lists it, and why it is available or not.
+pub(crate) struct Listed {
+    pub(crate) url: String,
+    /// What its host states beside the address, where that is not the default.
+    pub(crate) properties: String,
+    pub(crate) reason: String,
+}
+
+impl Listed {
+    fn of(endpoint: &Endpoint) -> Self {
+        // SAFETY: the handle is ours, and so for all below.
+        let url = text(unsafe { c::ahoy_endpoint_url(endpoint.0) });
+        // SAFETY: as above.
+        let (weight, priority, zone) = unsafe {
+            let zone = c::ahoy_endpoint_zone(endpoint.0);
+            let zone = (!zone.is_null()).then(|| text(zone));
+            (c::ahoy_endpoint_weight(endpoint.0), c::ahoy_endpoint_priority(endpoint.0), zone)
+        };
+        let stated = [
+            (weight != 1).then(|| format!("weight {weight}")),
+            zone.map(|zone| format!("zone {zone}")),
+            (priority != 0).then(|| format!("priority {priority}")),
+        ];
+        let properties = stated.into_iter().flatten().collect::<Vec<_>>().join(", ");
+        let mut number = 0;
+        // SAFETY: as above, and there is room for a number.
+        let reason = made_text(|out, err| unsafe {
+            c::ahoy_endpoint_reason(endpoint.0, &raw mut number, out, err)
+        });
+        Self { url, properties, reason }
     }
 }
 

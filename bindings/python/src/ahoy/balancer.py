@@ -167,6 +167,24 @@ class Endpoint:
         return port
 
     @property
+    def weight(self) -> int:
+        """Its share of the traffic relative to the others, as the provider tells it now."""
+        weight: int = lib.ahoy_endpoint_weight(self._handle.pointer)
+        return weight
+
+    @property
+    def priority(self) -> int:
+        """Its priority, as the provider tells it now: 0 is the first."""
+        priority: int = lib.ahoy_endpoint_priority(self._handle.pointer)
+        return priority
+
+    @property
+    def zone(self) -> str | None:
+        """The zone that it stood in when this was made."""
+        zone = lib.ahoy_endpoint_zone(self._handle.pointer)
+        return decode(zone) if zone else None
+
+    @property
     def state(self) -> str:
         """The circuit: `closed`, `open` or `half_open`."""
         return _STATES.get(lib.ahoy_endpoint_state(self._handle.pointer), "unknown")

@@ -78,6 +78,21 @@ module Ahoy
       Native.ahoy_endpoint_url(@handle)
     end
 
+    # Its share of the traffic relative to the others, as the provider tells it now.
+    def weight
+      Native.ahoy_endpoint_weight(@handle)
+    end
+
+    # Its priority, as the provider tells it now: 0 is the first.
+    def priority
+      Native.ahoy_endpoint_priority(@handle)
+    end
+
+    # The zone that it stood in when this was made, or nil.
+    def zone
+      Native.ahoy_endpoint_zone(@handle)
+    end
+
     # The circuit: :closed, :open or :half_open.
     def state
       STATES[Native.ahoy_endpoint_state(@handle)]

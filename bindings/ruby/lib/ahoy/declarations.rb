@@ -260,6 +260,9 @@ module Ahoy
     lazily :ahoy_endpoint_address, [:pointer], :string, blocking: true
     lazily :ahoy_endpoint_port, [:pointer], :uint16, blocking: true
     lazily :ahoy_endpoint_url, [:pointer], :string, blocking: true
+    lazily :ahoy_endpoint_weight, [:pointer], :uint32, blocking: true
+    lazily :ahoy_endpoint_priority, [:pointer], :uint32, blocking: true
+    lazily :ahoy_endpoint_zone, [:pointer], :string, blocking: true
     lazily :ahoy_endpoint_state, [:pointer], :int32, blocking: true
     lazily :ahoy_endpoint_available, [:pointer], :bool, blocking: true
     lazily :ahoy_endpoint_open_circuit, [:pointer, :pointer], :int32, blocking: true
