@@ -2263,11 +2263,10 @@ AHOY_API uint16_t ahoy_endpoint_port(const ahoy_endpoint *endpoint);
 AHOY_API const char *ahoy_endpoint_url(const ahoy_endpoint *endpoint);
 
 /**
- * Its share of the traffic relative to the others, as the provider tells it now: 1 by default, 0 for
- * none; 0 for NULL.
+ * Its share of the traffic relative to the others, as the provider tells it now: 1 by default, 0
+ * for none; 0 for NULL.
  */
-AHOY_API
-uint32_t ahoy_endpoint_weight(const ahoy_endpoint *endpoint);
+AHOY_API uint32_t ahoy_endpoint_weight(const ahoy_endpoint *endpoint);
 
 /**
  * Its priority, as the provider tells it now: 0 is the first; 0 for NULL.
@@ -2275,11 +2274,10 @@ uint32_t ahoy_endpoint_weight(const ahoy_endpoint *endpoint);
 AHOY_API uint32_t ahoy_endpoint_priority(const ahoy_endpoint *endpoint);
 
 /**
- * The zone that it stood in when the handle was made. Valid until the endpoint is freed; NULL where it
- * has none, and for NULL.
+ * The zone that it stood in when the handle was made. Valid until the endpoint is freed; NULL
+ * where it has none, and for NULL.
  */
-AHOY_API
-const char *ahoy_endpoint_zone(const ahoy_endpoint *endpoint);
+AHOY_API const char *ahoy_endpoint_zone(const ahoy_endpoint *endpoint);
 
 /**
  * The circuit's state now: one of the AHOY_CIRCUIT_ numbers; -1 for NULL.

@@ -337,43 +337,63 @@ impl ClientConfig {
     /// Names every setting that does not go with the others.
     pub fn check(&self, balanced: bool) -> Result<(), Error> {
         let hammers = self.retry.hammers() && self.timeout == Duration::MAX;
-        let checks = [
+        let retry = [(hammers, ("retry", ENDLESS_RETRIES))];
+        let of_kind = match balanced {
+            true => self.checks_with_balancer().to_vec(),
+            false => self.checks_without_balancer().to_vec(),
+        };
+        all_hold(
+            &[&of_kind[..], &self.checks_of_transport(), &self.checks_of_headers(), &retry]
+                .concat(),
+        )
+    }
+
+    fn checks_with_balancer(&self) -> [Check<'_>; 2] {
+        [
             (
-                balanced && self.redirects > 0,
+                self.redirects > 0,
                 ("redirects", "only a client without a balancer can follow redirects"),
             ),
             (
-                balanced && self.proxy.is_set(),
+                self.proxy.is_set(),
                 (self.proxy.setting(), "only a client without a balancer can use one"),
             ),
+        ]
+    }
+
+    fn checks_without_balancer(&self) -> [Check<'_>; 3] {
+        let waits = self.wait_for_ready.is_some_and(|limit| !limit.is_zero());
+        [
+            (self.http2 != Http2::Off, ("http2", "only a client with a balancer can speak it")),
+            (self.warm_up > 0, ("warm_up", "only a client with a balancer knows its endpoints")),
             (
-                self.proxy.is_set() && self.expect_continue,
-                ("expect_continue", "does not go with a proxy"),
+                waits,
+                ("wait_for_ready", "only a client with a balancer knows which endpoint is ready"),
             ),
+        ]
+    }
+
+    fn checks_of_transport(&self) -> [Check<'_>; 4] {
+        let is_proxied = self.proxy.is_set();
+        [
+            (is_proxied && self.expect_continue, ("expect_continue", "does not go with a proxy")),
             (
-                self.proxy.is_set() && !self.sockets.overrides.is_empty(),
+                is_proxied && !self.sockets.overrides.is_empty(),
                 ("resolve", "does not go with a proxy, which resolves names itself"),
-            ),
-            (
-                !balanced && self.http2 != Http2::Off,
-                ("http2", "only a client with a balancer can speak it"),
             ),
             (
                 self.http2 != Http2::Off && !cfg!(feature = "http2"),
                 ("http2", "the library was built without http2"),
             ),
             (
-                self.proxy.is_set() && !cfg!(feature = "proxy"),
+                is_proxied && !cfg!(feature = "proxy"),
                 ("proxy", "the library was built without proxy"),
             ),
-            (
-                !balanced && self.warm_up > 0,
-                ("warm_up", "only a client with a balancer knows its endpoints"),
-            ),
-            (
-                !balanced && self.wait_for_ready.is_some_and(|limit| !limit.is_zero()),
-                ("wait_for_ready", "only a client with a balancer knows which endpoint is ready"),
-            ),
+        ]
+    }
+
+    fn checks_of_headers(&self) -> [Check<'_>; 3] {
+        [
             (
                 self.attempt_header.is_some() && self.attempt_header == self.deadline_header,
                 ("attempt_header", "is deadline_header as well, and would take its place"),
@@ -386,11 +406,12 @@ impl ClientConfig {
                 self.traces_in(self.attempt_header.as_ref()),
                 ("attempt_header", "is a header of traces, which take its place"),
             ),
-            (hammers, ("retry", ENDLESS_RETRIES)),
-        ];
-        all_hold(&checks)
+        ]
     }
 }
+
+/// Whether there is a fault, and then the setting's name and what is wrong with it.
+type Check<'a> = (bool, (&'a str, &'a str));
 
 /// The headers of W3C traces.
 const TRACE_HEADERS: [&str; 2] = ["traceparent", "tracestate"];
@@ -398,9 +419,8 @@ const TRACE_HEADERS: [&str; 2] = ["traceparent", "tracestate"];
 /// What is wrong with tries without number, wait or limit.
 pub const ENDLESS_RETRIES: &str = "unlimited tries need waits that last, or a limit on the call";
 
-/// One error for all checks that found a fault; each has a setting's name and what is wrong with
-/// it.
-fn all_hold(checks: &[(bool, (&str, &str))]) -> Result<(), Error> {
+/// One error for all checks that found a fault.
+fn all_hold(checks: &[Check<'_>]) -> Result<(), Error> {
     let failed = checks.iter().filter(|(wrong, _)| *wrong);
     let faults: Vec<_> =
         failed.map(|(_, (name, fault))| ((*name).to_owned(), (*fault).to_owned())).collect();

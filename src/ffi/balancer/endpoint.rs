@@ -89,8 +89,8 @@ pub unsafe extern "C" fn ahoy_endpoint_url(endpoint: *const ahoy_endpoint) -> *c
     argument::lent!(endpoint).map_or(ptr::null(), |endpoint| endpoint.url.as_ptr())
 }
 
-/// Its share of the traffic relative to the others, as the provider tells it now: 1 by default, 0 for
-/// none; 0 for NULL.
+/// Its share of the traffic relative to the others, as the provider tells it now: 1 by default, 0
+/// for none; 0 for NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_endpoint_weight(endpoint: *const ahoy_endpoint) -> u32 {
     guard::value!(0, |endpoint: Option<&ahoy_endpoint>| {
@@ -106,8 +106,8 @@ pub unsafe extern "C" fn ahoy_endpoint_priority(endpoint: *const ahoy_endpoint) 
     })
 }
 
-/// The zone that it stood in when the handle was made. Valid until the endpoint is freed; NULL where it
-/// has none, and for NULL.
+/// The zone that it stood in when the handle was made. Valid until the endpoint is freed; NULL
+/// where it has none, and for NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_endpoint_zone(endpoint: *const ahoy_endpoint) -> *const c_char {
     let zone = argument::lent!(endpoint).and_then(|endpoint| endpoint.zone.as_ref());
