@@ -2,14 +2,14 @@
 
 const diagnostics = require("node:diagnostics_channel");
 const { EventEmitter } = require("node:events");
-const { Readable } = require("node:stream");
 const { inspect } = require("node:util");
 const { Handle, apply, check, duration, flag, milliseconds, native, sentValue, string, take, text } = require("./native.js");
-const { AhoyError, withStack } = require("./errors.js");
+const { AhoyError, late, withStack } = require("./errors.js");
 const { Balancer } = require("./balancer.js");
 const { Queue } = require("./queue.js");
 const { Response } = require("./response.js");
 const { unlessAborted, until } = require("./signal.js");
+const { claim, drawn, isBytes, octets } = require("./upload.js");
 
 const OPTIONS = new Set([
   "config", "balancer", "baseURL", "timeout", "attemptTimeout", "connectTimeout", "tries", "headers", "ca", "cert", "key",
@@ -29,6 +29,8 @@ const NO_HOST = new Set(["AHOY_E_NO_ENDPOINTS", "AHOY_E_CONNECT", "AHOY_E_CONNEC
 const WAIT = 30_000;
 /** Milliseconds in the units of a setting. */
 const UNITS = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
+/** Bytes in the units of a size. */
+const SIZES = { KiB: 2 ** 10, MiB: 2 ** 20, GiB: 2 ** 30 };
 const channel = diagnostics.channel("ahoy:event");
 
 /**
@@ -41,6 +43,8 @@ class Client extends EventEmitter {
   #handle;
   #queue;
   #tracing;
+  /** The bound on a body that is held whole, once it was asked for. */
+  #maxBody = null;
   /** Ends what calls wait for before they are the library's. */
   #closing = new AbortController();
 
@@ -134,9 +138,20 @@ class Client extends EventEmitter {
   fetch(path, options = {}) {
     const called = {};
     Error.captureStackTrace(called, this.fetch);
-    return this.#traced(path, options).catch((error) => {
+    return this.#claimed(path, options).catch((error) => {
       throw withStack(error, called);
     });
+  }
+
+  /** Sends a request whose stream, where it has one, is the call's: it ends with a call that fails, read or not. */
+  async #claimed(path, options) {
+    const release = claim(options?.body);
+    try {
+      return await this.#traced(path, options);
+    } catch (error) {
+      release();
+      throw error;
+    }
   }
 
   async #traced(path, options) {
@@ -160,18 +175,19 @@ class Client extends EventEmitter {
       await turn;
     }
     const client = this.#live();
+    const maxBody = (this.#maxBody ??= size(this.settings().max_body));
     const request = asked.build();
     try {
       const submit = (tag) => check("ahoy_client_submit", client, request.pointer, queue.handle.pointer, tag);
       const answer = await queue.await(submit, signal);
       if (signal?.aborted) answer.free();
       signal?.throwIfAborted();
-      const response = new Response(answer, queue, signal, asked.method);
+      const response = new Response(answer, queue, { signal, method: asked.method, maxBody });
       if (asked.redirect !== "error" || !REDIRECTS.has(response.status)) return response;
       await response.cancel();
       throw new TypeError(`${response.url} answered with a redirect, which redirect: "error" refuses`);
     } catch (error) {
-      if (this.#own && NO_HOST.has(error.code)) this.#own.missed();
+      if (this.#own && NO_HOST.has(error?.code)) this.#own.missed();
       throw error;
     } finally {
       request.free();
@@ -238,6 +254,7 @@ class Client extends EventEmitter {
    */
   reconfigure(config) {
     check("ahoy_client_reconfigure", this.#live(), typeof config === "string" ? config : JSON.stringify(config));
+    this.#maxBody = null;
   }
 
   #live() {
@@ -274,20 +291,28 @@ function refuseUnknown(known, options, whose) {
   }
 }
 
+/** The bytes of a setting. */
+function size(text) {
+  const [, count, unit] = /^(\d+) *(\w*)$/.exec(text);
+  return Number(count) * (SIZES[unit] ?? 1);
+}
+
 /** Waits for the first list of a function, within the limits of a call. */
 async function listed(balancer, signal, most) {
   const limit = Math.min(most, WAIT);
   let timer;
-  const late = new Promise((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`it gave none within ${limit} ms`)), limit);
+  const passed = new Error(`it gave none within ${limit} ms`);
+  const limited = new Promise((_, reject) => {
+    timer = setTimeout(() => reject(passed), limit);
   });
   try {
-    await unlessAborted(signal, Promise.race([balancer.first, late]));
+    await unlessAborted(signal, Promise.race([balancer.first, limited]));
   } catch (error) {
     if (signal.aborted) throw signal.reason;
     balancer.missed();
     const message = `the function that gives the hosts failed: ${error && error.message}`;
-    throw Object.assign(new AhoyError(message, "AHOY_E_DISCOVERY"), { retryable: true, cause: error });
+    const failed = Object.assign(new AhoyError(message, "AHOY_E_DISCOVERY"), { retryable: true, cause: error });
+    throw error === passed ? late(failed) : failed;
   } finally {
     clearTimeout(timer);
   }
@@ -401,11 +426,11 @@ function body({ body: given, json }) {
     return { content: Buffer.from(given.toString()), type: "application/x-www-form-urlencoded;charset=UTF-8" };
   }
   if (isBytes(given)) return { content: octets(given) };
-  if (given instanceof Blob) return { draw: async () => Buffer.from(await given.arrayBuffer()), type: given.type };
+  if (given instanceof Blob) return { draw: (signal) => drawn(given.stream(), signal), type: given.type };
   if (given[Symbol.toStringTag] === "FormData") {
     const { Response: Standard } = globalThis;
     const encoded = new Standard(form(given));
-    return { draw: async () => Buffer.from(await encoded.arrayBuffer()), type: encoded.headers.get("content-type") };
+    return { draw: (signal) => drawn(encoded.body, signal), type: encoded.headers.get("content-type") };
   }
   if (Array.isArray(given)) given = given.map((piece) => (isBytes(piece) ? Buffer.from(octets(piece)) : piece));
   if (typeof given[Symbol.asyncIterator] !== "function" && typeof given[Symbol.iterator] !== "function") {
@@ -414,51 +439,12 @@ function body({ body: given, json }) {
   return { draw: (signal) => drawn(given, signal) };
 }
 
-function isBytes(value) {
-  return value instanceof ArrayBuffer || ArrayBuffer.isView(value);
-}
-
-/** The same memory as a Buffer. */
-function octets(value) {
-  return ArrayBuffer.isView(value) ? Buffer.from(value.buffer, value.byteOffset, value.byteLength) : Buffer.from(value);
-}
-
 /** A form as Node's own: that of the package undici is another class. */
 function form(given) {
   if (given instanceof FormData) return given;
   const own = new FormData();
   for (const field of given) own.append(...field);
   return own;
-}
-
-/** All pieces of a stream or an iterable. Where the signal aborts, it is left. */
-async function drawn(given, signal) {
-  // One that stands still cannot be left by its own iterator.
-  if (given instanceof ReadableStream) given = Readable.fromWeb(given, { objectMode: true });
-  const iterator = given[Symbol.asyncIterator]?.();
-  const pieces = [];
-  const all = async () => {
-    for await (const piece of iterator ? { [Symbol.asyncIterator]: () => iterator } : given) {
-      if (typeof piece !== "string" && !isBytes(piece)) {
-        throw new TypeError(`the pieces of a body are text or bytes, and not ${inspect(piece)}`);
-      }
-      // A copy, for the memory may be used again.
-      pieces.push(Buffer.from(typeof piece === "string" ? piece : octets(piece)));
-    }
-    return Buffer.concat(pieces);
-  };
-  try {
-    return await unlessAborted(signal, all());
-  } catch (error) {
-    if (signal.aborted) leave(given, iterator);
-    throw error;
-  }
-}
-
-/** Ends what may be waiting for its next piece, and waits for nothing. */
-function leave(given, iterator) {
-  if (typeof given.destroy === "function") given.destroy();
-  else Promise.resolve(iterator?.return?.()).catch(() => {});
 }
 
 function serialized(json) {

@@ -11,14 +11,23 @@ class AhoyError extends Error {
     this.retryable = false;
     /** Whether the request may have been carried out. */
     this.ambiguous = false;
-    /** What was tried, in order. */
+    /** What was tried, in order: the first 64. */
     this.attempts = [];
+    /** How many attempts the call made. */
+    this.attemptCount = 0;
   }
 
   /** Whether a limit passed. */
   get timeout() {
     return ["AHOY_E_TIMEOUT", "AHOY_E_DEADLINE", "AHOY_E_CONNECT_TIMEOUT"].includes(this.code);
   }
+}
+
+/** The attempts that a function gives by their index. It keeps the first of them, and has none beyond. */
+function readAttempts(native, at) {
+  const found = [];
+  for (let attempt; (attempt = at(found.length)); ) found.push(readAttempt(native, attempt));
+  return found;
 }
 
 function readAttempt(native, attempt) {
@@ -42,17 +51,19 @@ function takeError(native, pointer) {
     const error = new AhoyError(native.ahoy_error_message(pointer), code);
     error.retryable = native.ahoy_error_is_retryable(pointer);
     error.ambiguous = native.ahoy_error_is_ambiguous(pointer);
-    const count = Number(native.ahoy_error_attempt_count(pointer));
-    for (let i = 0; i < count; i++) {
-      const attempt = native.ahoy_error_attempt_at(pointer, i);
-      if (attempt) error.attempts.push(readAttempt(native, attempt));
-    }
+    error.attempts = readAttempts(native, (index) => native.ahoy_error_attempt_at(pointer, index));
+    error.attemptCount = Number(native.ahoy_error_attempt_count(pointer));
     const last = error.attempts[error.attempts.length - 1];
     if (last) error.cause = new Error(`${last.url}  ${last.detail || last.status || last.code}`);
     return error;
   } finally {
     native.ahoy_error_free(pointer);
   }
+}
+
+/** Marks an error as one by a limit, whose code does not say so. */
+function late(error) {
+  return Object.defineProperty(error, "timeout", { value: true });
 }
 
 /** Gives an error the stack of the call that it ended, which the event loop has left since. */
@@ -62,4 +73,4 @@ function withStack(error, called) {
   return error;
 }
 
-module.exports = { AhoyError, readAttempt, takeError, withStack };
+module.exports = { AhoyError, late, readAttempts, takeError, withStack };

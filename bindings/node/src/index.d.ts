@@ -18,7 +18,10 @@ export class AhoyError extends Error {
   readonly code: string;
   readonly retryable: boolean;
   readonly ambiguous: boolean;
+  /** The first 64. */
   readonly attempts: readonly Attempt[];
+  /** How many attempts the call made. */
+  readonly attemptCount: number;
   readonly timeout: boolean;
 }
 
@@ -36,7 +39,7 @@ export interface Host {
 /**
  * Hosts such as "10.0.0.7:80" or "unix:/path", a registry's URL such as "etcd://127.0.0.1:2379/web", or a function that
  * gives hosts. It is asked at once, again every `refresh` milliseconds, and where calls find no host; where it throws, the
- * last list stays.
+ * last list stays. A question without an answer for `refresh`, at least 5 s and at most 60 s, is asked anew.
  */
 export type Hosts = string | Iterable<string | Host> | (() => HostList | Promise<HostList>);
 export type HostList = Iterable<string | Host>;
@@ -63,7 +66,7 @@ export class Balancer {
   constructor(hosts: Hosts, options?: { algorithm?: string; options?: Settings } & ProviderOptions);
   /** Replaces the list of hosts: for programs that watch a registry of their own. Not those of a client's `config`. */
   replace(hosts: Iterable<string | Host>): void;
-  /** Asks the function for the hosts again; rejects with what it throws. */
+  /** Asks the function for the hosts again; rejects with what it throws, and where it does not answer. */
   update(): Promise<void>;
   endpoints(): Endpoint[];
   explain(): string;
@@ -142,7 +145,10 @@ export interface RequestOptions extends FetchOptions {
   method?: string;
   headers?: HeadersInput;
   params?: Record<string, string | number | boolean> | Iterable<readonly [string, string]> | URLSearchParams;
-  /** Streams are read to their end before anything is sent; `timeout` and the signal end that too. */
+  /**
+   * Streams are read to their end before anything is sent; `timeout` and the signal end that too. A stream is the call's: one
+   * that was read before is refused, and where the call fails it is destroyed.
+   */
   body?: Body | null;
   json?: unknown;
   /** Ends the call and its body: `AbortSignal.timeout(2000)` bounds both together. */
@@ -157,7 +163,10 @@ export interface RequestOptions extends FetchOptions {
   hashKey?: string | Bytes;
 }
 
-/** An answer, shaped like fetch's: its body is read while it comes, and once. */
+/**
+ * An answer, shaped like fetch's: its body is read while it comes, and once. What holds it whole rejects with
+ * AHOY_E_BODY_TOO_LARGE beyond the client's option `max_body`, 64 MiB by default.
+ */
 export interface Response extends AsyncIterable<Buffer> {
   readonly status: number;
   readonly statusText: string;
@@ -166,7 +175,10 @@ export interface Response extends AsyncIterable<Buffer> {
   readonly url: string;
   readonly headers: Headers;
   readonly endpoint: string;
+  /** The first 64. */
   readonly attempts: readonly Attempt[];
+  /** How many attempts the call made. */
+  readonly attemptCount: number;
   readonly bodyUsed: boolean;
   /** Null for 204, 205, 304 and an answer to HEAD, as fetch has it. */
   readonly body: ReadableStream<Uint8Array> | null;

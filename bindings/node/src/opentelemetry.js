@@ -24,13 +24,14 @@ class Tracing {
     propagation.inject(trace.setSpan(context.active(), span), fields);
     try {
       const response = await send(Object.entries(fields));
-      tell(span, response.attempts);
+      tell(span, response);
       span.setAttribute("http.response.status_code", response.status);
       if (response.status >= 400) fail(span, String(response.status));
       return response;
     } catch (error) {
-      tell(span, error.attempts ?? []);
-      fail(span, error.code ?? error.name, error.message);
+      // A signal may abort with anything, also with null.
+      tell(span, error ?? {});
+      fail(span, error?.code ?? error?.name ?? "_OTHER", error?.message);
       throw error;
     } finally {
       span.end();
@@ -38,7 +39,8 @@ class Tracing {
   }
 }
 
-function tell(span, attempts) {
+/** Tells of the attempts of an answer or an error. */
+function tell(span, { attempts = [], attemptCount = attempts.length }) {
   for (const attempt of attempts) {
     const told = { ...server(attempt.url), "ahoy.elapsed_ms": attempt.elapsed, "ahoy.hedge": attempt.hedge };
     if (attempt.status) told["http.response.status_code"] = attempt.status;
@@ -46,7 +48,7 @@ function tell(span, attempts) {
     span.addEvent("attempt", told);
   }
   if (attempts.length > 0) span.setAttributes(server(attempts[attempts.length - 1].url));
-  if (attempts.length > 1) span.setAttribute("http.request.resend_count", attempts.length - 1);
+  if (attemptCount > 1) span.setAttribute("http.request.resend_count", attemptCount - 1);
 }
 
 function server(endpoint) {
@@ -59,9 +61,9 @@ function fail(span, kind, message) {
   span.setStatus({ code: SpanStatusCode.ERROR, message });
 }
 
-/** A path without its query, which may hold secrets; of a whole URL, its path. */
+/** A path without its query, which may hold secrets, as may the host of a whole URL. */
 function pathOf(path) {
-  return path.includes("://") ? new URL(path).pathname : path.replace(/[?#].*$/s, "");
+  return path.replace(/^[a-z][a-z\d+.-]*:\/\/[^/?#]*/i, "").replace(/[?#].*$/s, "") || "/";
 }
 
 module.exports = { Tracing };

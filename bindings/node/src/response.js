@@ -2,7 +2,9 @@
 
 const { STATUS_CODES } = require("node:http");
 const { check, headerValue, native } = require("./native.js");
-const { AhoyError, readAttempt } = require("./errors.js");
+const { AhoyError, readAttempts } = require("./errors.js");
+const { eventsOf } = require("./events.js");
+const { Leavable } = require("./leavable.js");
 
 const PIECE = 65536;
 /** The statuses whose answers have no body; nor has one to HEAD. */
@@ -15,8 +17,13 @@ const scratch = Buffer.allocUnsafeSlow(PIECE);
 class Response {
   #handle;
   #bodiless;
+  #reading;
+  #maxBody;
+  /** Whether it was read, or left, otherwise than by the stream: that has nothing to give then. */
+  #taken = false;
 
-  constructor(answer, queue, signal, method) {
+  /** `maxBody`: the most bytes that are held of a body that is read whole. */
+  constructor(answer, queue, { signal, method, maxBody }) {
     const { pointer } = answer;
     this.status = native.ahoy_response_status(pointer);
     this.statusText = STATUS_CODES[this.status] || "";
@@ -30,17 +37,16 @@ class Response {
     for (let i = 0; i < fields; i++) {
       this.headers.append(native.ahoy_response_header_name_at(pointer, i), headerValue(pointer, i));
     }
-    /** What was tried until this answer came. */
-    this.attempts = [];
-    const attempts = Number(native.ahoy_response_attempt_count(pointer));
-    for (let i = 0; i < attempts; i++) {
-      const attempt = native.ahoy_response_attempt_at(pointer, i);
-      if (attempt) this.attempts.push(readAttempt(native, attempt));
-    }
+    /** What was tried until this answer came: the first 64. */
+    this.attempts = readAttempts(native, (index) => native.ahoy_response_attempt_at(pointer, index));
+    /** How many attempts the call made. */
+    this.attemptCount = Number(native.ahoy_response_attempt_count(pointer));
     this.bodyUsed = false;
     this.#handle = answer;
     this.#bodiless = method === "HEAD" || BODILESS.has(this.status);
-    this.pieces = this.#bodiless ? none() : read(answer, queue, signal);
+    this.#maxBody = maxBody;
+    this.#reading = this.#bodiless ? none() : read(answer, queue, signal);
+    this.pieces = new Leavable(this.#reading, () => answer.free());
     // Nobody would read it to its end.
     if (this.#bodiless) answer.free();
     this.stream = null;
@@ -51,6 +57,7 @@ class Response {
     if (this.#bodiless) return null;
     if (this.stream === null) {
       const pull = async (controller) => {
+        if (this.#taken) throw new TypeError("the body was read before");
         this.bodyUsed = true;
         const { done, value } = await this.pieces.next();
         if (!done) return controller.enqueue(new Uint8Array(value));
@@ -71,14 +78,25 @@ class Response {
   use() {
     if (this.#bodiless) return; // as often as one likes
     if (this.bodyUsed || (this.stream && this.stream.locked)) throw new TypeError("the body was read before");
-    this.bodyUsed = true;
+    this.bodyUsed = this.#taken = true;
   }
 
   async buffer() {
     this.use();
     const found = [];
-    for await (const piece of this.pieces) found.push(piece);
+    let count = 0;
+    for await (const piece of this.pieces) {
+      count += piece.length;
+      if (count > this.#maxBody) throw this.#tooLarge();
+      found.push(piece);
+    }
     return Buffer.concat(found);
+  }
+
+  /** As the library says it of a body that it holds itself. */
+  #tooLarge() {
+    const error = new AhoyError(`body above ${this.#maxBody} bytes, the client's max_body`, "AHOY_E_BODY_TOO_LARGE");
+    return Object.assign(error, { attempts: this.attempts, attemptCount: this.attemptCount });
   }
 
   async bytes() {
@@ -108,42 +126,16 @@ class Response {
   }
 
   /** The body as server-sent events. */
-  async *events() {
-    const decoder = new TextDecoder();
-    let begun = [];
-    let afterCR = false;
-    let event = { event: "message", data: [], id: "" };
-    for await (const piece of this) {
-      let text = decoder.decode(piece, { stream: true });
-      if (text === "") continue; // the begin of a character
-      // A CR at the end of a piece ends its line, also where the LF of a CR LF follows.
-      if (afterCR && text.startsWith("\n")) text = text.slice(1);
-      afterCR = text.endsWith("\r");
-      const [first, ...others] = text.split(/\r\n|\n|\r/);
-      // The pieces of a line are joined once, at its end: a long one has many.
-      begun.push(first);
-      for (const other of others) {
-        const line = begun.join("");
-        begun = [other];
-        if (line === "") {
-          if (event.data.length > 0) yield { ...event, event: event.event || "message", data: event.data.join("\n") };
-          event = { event: "message", data: [], id: event.id };
-          continue;
-        }
-        const [, name, value] = /^([^:]*):? ?(.*)$/s.exec(line);
-        if (name === "data") event.data.push(value);
-        else if (name === "event") event.event = value;
-        else if (name === "id" && !value.includes("\0")) event.id = value;
-      }
-    }
+  events() {
+    return new Leavable(eventsOf(this), () => this.#handle.free());
   }
 
   /** Ends the exchange; the server sees the connection close if the body is not whole. */
   async cancel() {
-    this.bodyUsed = true;
-    // A reader that waits is woken by it; its generator would else return when the server says something.
+    this.bodyUsed = this.#taken = true;
+    // A reader that waits is woken by it, and told: what it has is not the whole body.
     this.#handle.free();
-    await this.pieces.return();
+    await this.#reading.return();
   }
 
   async [Symbol.asyncDispose || Symbol.for("Symbol.asyncDispose")]() {

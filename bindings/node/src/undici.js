@@ -103,7 +103,7 @@ class Exchange {
     let response;
     try {
       this.told.begin(this);
-      signal.throwIfAborted();
+      // Also where it is aborted by now: a stream that is to be sent is ended then.
       response = await client.fetch(target(balanced, options), {
         method: options.method, headers: fields(options.headers), body: body(options.body), signal,
         ...(options.headersTimeout ? { timeout: options.headersTimeout } : {}),
