@@ -20,6 +20,7 @@ type body struct {
 	client   *Client
 	ctx      context.Context
 	attempts []Attempt
+	made     int // all attempts
 
 	reading sync.Mutex // one after the other
 	rest    bytes.Buffer
@@ -33,6 +34,7 @@ type held struct {
 	sent     *upload
 	err      error
 	ended    chan struct{} // closed with the exchange, where something waits for that
+	over     func()        // called with it
 }
 
 const piece = 64 << 10
@@ -199,6 +201,17 @@ func (h *held) close(why error) {
 	release(response, sent)
 }
 
+// onEnd has a function called with the exchange's end, or now if that has come.
+func (h *held) onEnd(over func()) {
+	h.mutex.Lock()
+	defer h.mutex.Unlock()
+	if h.response == nil {
+		over()
+		return
+	}
+	h.over = over
+}
+
 // free ends the exchange, unless it has ended, and the reading of the request's body.
 func (h *held) free() { release(h.letGo()) }
 
@@ -209,6 +222,10 @@ func (h *held) letGo() (*C.ahoy_response, *upload) {
 	if h.ended != nil {
 		close(h.ended)
 		h.ended = nil
+	}
+	if h.over != nil {
+		h.over()
+		h.over = nil
 	}
 	return response, sent
 }

@@ -180,13 +180,11 @@ ahoy_status ahoy_go_head(ahoy_response *response, uint8_t *buffer, size_t capaci
         put_text(&out, ahoy_response_header_name_at(response, i));
         put_text(&out, ahoy_response_header_value_at(response, i));
     }
-    size_t attempts = ahoy_response_attempt_count(response);
-    for (size_t i = 0; i < attempts; i++) {
-        const ahoy_attempt *attempt = ahoy_response_attempt_at(response, i);
-        if (attempt != NULL) {
-            put_attempt(&out, attempt);
-            answer->attempts++;
-        }
+    answer->made = ahoy_response_attempt_count(response);
+    const ahoy_attempt *attempt;
+    while ((attempt = ahoy_response_attempt_at(response, answer->attempts)) != NULL) {
+        put_attempt(&out, attempt);
+        answer->attempts++;
     }
     answer->head = out.length;
     if (out.length >= capacity) {

@@ -45,6 +45,7 @@ typedef struct ahoy_go_answer {
     size_t head;     /* the bytes that the fields and attempts take; where they are more than there is room, nothing was done */
     size_t fields;   /* a name and a value each, with a NUL at their end */
     size_t attempts; /* after them, one by one: four numbers of 64 bits, the lowest byte first, and two texts */
+    size_t made;     /* all attempts, of which only the first are kept */
     size_t length;   /* what is there of the body, after the attempts */
     int32_t status;
     bool ended; /* the body is whole, and the answer freed */

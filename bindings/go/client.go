@@ -98,6 +98,7 @@ type Client struct {
 	balancer *C.ahoy_balancer
 	queue    *queue
 	closed   int32
+	closing  chan struct{} // closed where the client is
 	company  company
 
 	noting sync.Mutex
@@ -112,7 +113,7 @@ func New(config Config) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	client := &Client{queue: queue, company: newCompany()}
+	client := &Client{queue: queue, closing: make(chan struct{}), company: newCompany()}
 	builder := C.ahoy_client_builder_new()
 	defer C.ahoy_client_builder_free(builder)
 	if err := client.build(builder, config); err != nil {
@@ -623,13 +624,17 @@ func (c *Client) isClosed() bool { return atomic.LoadInt32(&c.closed) != 0 }
 // library calls, such as OnEvent, it does not wait until all has ended.
 func (c *Client) Close() error { return c.Shutdown(0) }
 
-// Shutdown refuses new calls, waits for those under way, and ends what is left after the limit. In a function that the
-// library calls it waits for nothing, and all of that comes once the function has returned.
+// Shutdown refuses new calls, waits for those under way, and ends what is left after the limit; a negative one is as 0. In a
+// function that the library calls it waits for nothing, and all of that comes once the function has returned.
 func (c *Client) Shutdown(limit time.Duration) error {
 	if !atomic.CompareAndSwapInt32(&c.closed, 0, 1) {
 		return nil
 	}
+	close(c.closing)
 	runtime.SetFinalizer(c, nil)
+	if limit < 0 {
+		limit = 0
+	}
 	return c.end(limit)
 }
 
@@ -664,8 +669,13 @@ func (c *Client) CloseIdleConnections() {}
 // Version is the version of libahoy.
 func Version() string { return C.GoString(C.ahoy_version()) }
 
+// milliseconds rounds up. A sum would overflow with the limits that are near the longest.
 func milliseconds(limit time.Duration) int64 {
-	return int64((limit + time.Millisecond - 1) / time.Millisecond)
+	whole := int64(limit / time.Millisecond)
+	if limit%time.Millisecond > 0 {
+		whole++
+	}
+	return whole
 }
 
 //export goLog

@@ -28,12 +28,13 @@ type Attempt struct {
 // errors.Is finds its Code, such as ahoy.Deadline; os.ErrDeadlineExceeded and context.DeadlineExceeded match where
 // a limit passed, and context.Canceled where the call was cancelled.
 type Error struct {
-	Code      Code
-	Message   string
-	Retryable bool // the same call may well succeed later
-	Ambiguous bool // the request may have been carried out
-	Attempts  []Attempt
-	cause     error
+	Code         Code
+	Message      string
+	Retryable    bool      // the same call may well succeed later
+	Ambiguous    bool      // the request may have been carried out
+	Attempts     []Attempt // the first 64
+	AttemptCount int       // of all
+	cause        error
 }
 
 // Unwrap gives what the reader of the request's body said, where that ended the call.
@@ -82,15 +83,18 @@ func takeError(err *C.ahoy_error) error {
 	}
 	defer C.ahoy_error_free(err)
 	made := &Error{
-		Code:      Code(C.ahoy_error_status(err)),
-		Message:   C.GoString(C.ahoy_error_message(err)),
-		Retryable: bool(C.ahoy_error_is_retryable(err)),
-		Ambiguous: bool(C.ahoy_error_is_ambiguous(err)),
+		Code:         Code(C.ahoy_error_status(err)),
+		Message:      C.GoString(C.ahoy_error_message(err)),
+		Retryable:    bool(C.ahoy_error_is_retryable(err)),
+		Ambiguous:    bool(C.ahoy_error_is_ambiguous(err)),
+		AttemptCount: int(C.ahoy_error_attempt_count(err)),
 	}
-	for i := C.size_t(0); i < C.ahoy_error_attempt_count(err); i++ {
-		if attempt := C.ahoy_error_attempt_at(err, i); attempt != nil {
-			made.Attempts = append(made.Attempts, readAttempt(attempt))
+	for i := 0; i < made.AttemptCount; i++ {
+		attempt := C.ahoy_error_attempt_at(err, C.size_t(i))
+		if attempt == nil {
+			break // the others are not kept, and may be millions
 		}
+		made.Attempts = append(made.Attempts, readAttempt(attempt))
 	}
 	return made
 }

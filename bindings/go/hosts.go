@@ -144,8 +144,21 @@ func goChoose(handle C.uintptr_t, count C.size_t) C.size_t {
 //export goForget
 func goForget(handle C.uintptr_t) { cgo.Handle(handle).Delete() }
 
-// guard keeps a panic from crossing into C.
+// guard keeps a panic from crossing into C. A runtime.Goexit, as of t.Fatal, cannot be kept from it: what it unwinds goes on
+// into C, so that the process ends. This says why. (In another goroutine it would be harmless, but the library knows by the
+// thread that a Close comes from a function that it has called.)
 func guard(call func()) {
+	returned := false
+	defer func() {
+		if !returned {
+			panic("ahoy: runtime.Goexit, such as by t.Fatal, in a function that the library calls; return instead")
+		}
+	}()
+	caught(call)
+	returned = true
+}
+
+func caught(call func()) {
 	defer func() { _ = recover() }()
 	call()
 }

@@ -38,7 +38,8 @@ func (c *Client) read(request *http.Request) (*asked, error) {
 	if method == "" {
 		method = http.MethodGet
 	}
-	target := escaped(request.URL.RequestURI())
+	target, host := aim(request)
+	target = escaped(target)
 	if !c.isBalanced() {
 		if err := checkHost(request.URL); err != nil {
 			closeBody(request)
@@ -46,7 +47,7 @@ func (c *Client) read(request *http.Request) (*asked, error) {
 		}
 		target = request.URL.Scheme + "://" + request.URL.Host + target
 	}
-	for _, one := range [...]string{method, target, request.Host} {
+	for _, one := range [...]string{method, target, host} {
 		if strings.IndexByte(one, 0) >= 0 {
 			closeBody(request)
 			return nil, refused("the method or the host has a NUL")
@@ -70,8 +71,8 @@ func (c *Client) read(request *http.Request) (*asked, error) {
 			made.field(name, value)
 		}
 	}
-	if request.Host != "" && request.Host != request.URL.Host {
-		made.field("Host", request.Host)
+	if host != "" && host != request.URL.Host {
+		made.field("Host", host)
 	}
 	until, ok := request.Context().Deadline()
 	// The context ends such a body, as it does with net/http. The library's 60 s are for one that nothing else ends.
@@ -88,6 +89,22 @@ func (c *Client) read(request *http.Request) (*asked, error) {
 		}
 	}
 	return made, nil
+}
+
+// aim gives the path with its query, and what the Host field says. An Opaque of //host/path is sent as a whole URL by
+// net/http, whose host a server takes for that of the field.
+func aim(request *http.Request) (target, host string) {
+	target = request.URL.RequestURI()
+	if !strings.HasPrefix(request.URL.Opaque, "//") {
+		return target, request.Host
+	}
+	target = strings.TrimPrefix(target, request.URL.Scheme+"://")
+	end := strings.IndexAny(target+"/", "/?")
+	host, target = target[:end], target[end:]
+	if !strings.HasPrefix(target, "/") {
+		target = "/" + target
+	}
+	return target, host
 }
 
 // escaped is a target with those bytes percent-encoded that the library refuses, for no request line can carry them.
@@ -186,7 +203,7 @@ func (c *Client) readWhole(request *http.Request) ([]byte, time.Duration, error)
 	if request.Body == nil || request.Body == http.NoBody || request.ContentLength <= 0 || request.ContentLength > whole {
 		return nil, 0, nil
 	}
-	from := &closedOnce{ReadCloser: request.Body}
+	from := &source{body: request.Body}
 	come := make(chan arrived, 1)
 	go func() {
 		all := readAll(from, request.ContentLength)
@@ -206,16 +223,23 @@ func (c *Client) readWhole(request *http.Request) ([]byte, time.Duration, error)
 		late.Reset(limit - patience*time.Millisecond)
 		over = late.C
 	}
+	var err error
 	select {
 	case all := <-come:
 		return all.content, limit, all.err
 	case <-request.Context().Done():
-		go from.Close() // which may wait for the Read, as that of a server's request does
-		return nil, 0, request.Context().Err()
+		err = request.Context().Err()
+	case <-c.closing:
+		err = ErrClosed
 	case <-over:
-		go from.Close()
-		return nil, 0, &Error{Code: Deadline, Message: fmt.Sprintf("the request's body has not come within the call's limit of %v", limit)}
+		err = &Error{Code: Deadline, Message: fmt.Sprintf("the request's body has not come within the call's limit of %v", limit)}
 	}
+	go from.Close() // which may wait for the Read
+	select {
+	case <-come:
+	case <-time.After(grace):
+	}
+	return nil, 0, err
 }
 
 // arrived is what a body had, or why it has no more.

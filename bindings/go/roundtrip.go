@@ -15,7 +15,36 @@ import (
 // be tried again, which by default is one of status 429, 500 or 502 to 599, is held until it is whole. The context's
 // deadline and cancelling end the exchange, also while the body is read and while nobody reads it. With a balancer, the host
 // of the URL is not dialled: the balancer says where the request goes. A Host that differs from the URL's is sent as it is.
+//
+// Where the call fails, nothing reads the request's body any more, unless a Read goes on for a second after its Close.
 func (c *Client) RoundTrip(request *http.Request) (*http.Response, error) {
+	if request.Cancel != nil {
+		return c.cancellable(request)
+	}
+	return c.roundTrip(request)
+}
+
+// cancellable sends a request that has a Cancel beside its context. (http.Client has one for its Timeout.)
+func (c *Client) cancellable(request *http.Request) (*http.Response, error) {
+	ctx, cancel := context.WithCancel(request.Context())
+	go func() {
+		select {
+		case <-request.Cancel:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	response, err := c.roundTrip(request.WithContext(ctx))
+	if err != nil {
+		cancel()
+		return nil, err
+	}
+	response.Request = request
+	response.Body.(*body).onEnd(cancel)
+	return response, nil
+}
+
+func (c *Client) roundTrip(request *http.Request) (*http.Response, error) {
 	if request.URL == nil {
 		closeBody(request)
 		return nil, refused("the request has no URL")
@@ -45,6 +74,7 @@ func (c *Client) RoundTrip(request *http.Request) (*http.Response, error) {
 	if err != nil {
 		err = sent.because(err)
 		sent.free()
+		sent.settle()
 		return nil, err
 	}
 	return c.response(request, answer, sent), nil
@@ -96,7 +126,7 @@ func (c *Client) response(request *http.Request, answer *C.ahoy_response, sent *
 	}
 	head := packed{string(into[:found.head])}
 	made.Header = head.header(int(found.fields))
-	read.attempts = head.attempts(int(found.attempts))
+	read.attempts, read.made = head.attempts(int(found.attempts)), int(found.made)
 	read.keep(into[found.head:][:found.length], bool(found.ended), err)
 	// What the library decoded has neither encoding nor length any more. It does not tell that it did, so Uncompressed stays
 	// false: a body may lack both in other ways too.
@@ -116,11 +146,19 @@ func (c *Client) response(request *http.Request, answer *C.ahoy_response, sent *
 	return made
 }
 
-// Attempts tells what was tried for an answer of this package; nil for any other, and for one whose Body was wrapped: an
+// Attempts tells what was tried for an answer of this package, the first 64 of it; nil for any other, and for one whose Body was wrapped: an
 // http.Client that has a Timeout does so. The deadline of a context, or Config.Timeout, does not.
 func Attempts(response *http.Response) []Attempt {
 	if body, ok := response.Body.(*body); ok {
 		return body.attempts
 	}
 	return nil
+}
+
+// AttemptCount is how many attempts were made for such an answer, also beyond those that Attempts tells.
+func AttemptCount(response *http.Response) int {
+	if body, ok := response.Body.(*body); ok {
+		return body.made
+	}
+	return 0
 }

@@ -17,17 +17,22 @@ import (
 // upload is a request's body that the library draws while it sends. A goroutine reads ahead, since the library's
 // thread must not wait for a reader of Go.
 type upload struct {
-	request *C.ahoy_request
 	getBody func() (io.ReadCloser, error)
 	length  int64         // 0 where it is unknown
 	come    chan struct{} // has one when the first bytes have come, or there are none
 
-	mutex  sync.Mutex
-	round  int // counts rewinds: what an earlier round reads no longer counts
-	ready  []byte
-	room   chan struct{}
-	err    error
-	reader io.ReadCloser
+	mutex   sync.Mutex
+	request *C.ahoy_request // nil once it is freed
+	round   *round
+	ready   []byte
+	err     error
+}
+
+// round is one way through the body from its start, which has a goroutine. What an earlier one reads no longer counts.
+type round struct {
+	reader *source       // nil until GetBody has given it
+	room   chan struct{} // has one where the next piece may be read; closed with the round
+	left   chan struct{} // closed when the goroutine has left, and with it the last Read has ended
 }
 
 // attachUpload has the request's body drawn; the request is freed with what is returned, and where it fails.
@@ -38,13 +43,14 @@ func attachUpload(made *C.ahoy_request, request *http.Request) (*upload, error) 
 		u.length = request.ContentLength
 		length = C.uint64_t(u.length)
 	}
-	u.begin(request.Body)
 	var err *C.ahoy_error
 	handle := C.uintptr_t(cgo.NewHandle(u))
 	if C.ahoy_go_body(made, handle, C.bool(u.getBody != nil), length, &err) != 0 {
-		u.free()
+		C.ahoy_request_free(made)
 		return nil, takeError(err)
 	}
+	u.round = newRound(&source{body: request.Body})
+	go u.run(u.round, nil)
 	return u, nil
 }
 
@@ -71,16 +77,28 @@ func (u *upload) free() {
 	u.mutex.Lock()
 	request := u.request
 	u.request = nil
-	ended := u.end()
+	u.end()
 	u.mutex.Unlock()
-	go ended.Close() // which may wait for the Read, as that of a server's request does
 	C.ahoy_request_free(request)
+}
+
+// settle waits for a while until nothing reads the body any more, after free: its owner may use it again. A nil one has nothing.
+func (u *upload) settle() {
+	if u == nil {
+		return
+	}
+	late := time.NewTimer(grace)
+	defer late.Stop()
+	select {
+	case <-u.round.left:
+	case <-late.C:
+	}
 }
 
 // because gives a call's error what the reader of its body said, where that ended it. A nil one has nothing to say.
 func (u *upload) because(err error) error {
 	failed, ok := err.(*Error)
-	if u == nil || !ok || failed.Code != BodySource {
+	if u == nil || !ok || !endedByBody(failed) {
 		return err
 	}
 	u.mutex.Lock()
@@ -93,56 +111,100 @@ func (u *upload) because(err error) error {
 	return failed
 }
 
-// end ends a round, whose reader is to be closed: its goroutine, which waits for room or in the reader, leaves.
-func (u *upload) end() io.Closer {
-	if u.room != nil {
-		close(u.room)
+// endedByBody also holds where the call's code is that of an attempt before, after which the body could not be sent again.
+func endedByBody(failed *Error) bool {
+	count := len(failed.Attempts)
+	return failed.Code == BodySource || count > 0 && failed.Attempts[count-1].Code == BodySource
+}
+
+func newRound(reader *source) *round {
+	made := &round{reader: reader, room: make(chan struct{}, 1), left: make(chan struct{})}
+	made.room <- struct{}{}
+	return made
+}
+
+// end ends the round: its goroutine, which waits for room or in the reader, leaves.
+func (u *upload) end() {
+	close(u.round.room)
+	u.ready = nil
+	if u.round.reader != nil {
+		go u.round.reader.Close() // which may wait for the Read
 	}
-	u.round++
-	u.ready, u.room = nil, nil
-	return u.reader
 }
 
-func (u *upload) begin(body io.ReadCloser) {
-	reader := &closedOnce{ReadCloser: body}
-	u.reader, u.ready, u.err = reader, nil, nil
-	u.room = make(chan struct{}, 1)
-	u.room <- struct{}{}
-	go u.read(u.round, reader, u.room)
+// goesOn tells, under the mutex, whether a round still counts.
+func (u *upload) goesOn(r *round) bool { return u.round == r && u.request != nil }
+
+// run is the goroutine of a round, which begins when that before it has left: both may read one file, whose offset a late
+// Read would move.
+func (u *upload) run(r, before *round) {
+	defer close(r.left)
+	if before != nil {
+		<-before.left
+		if !u.open(r) {
+			return
+		}
+	}
+	defer r.reader.Close()
+	u.read(r)
 }
 
-// closedOnce is a reader that both a round's goroutine and its end close, and whose own Close need not bear that.
-type closedOnce struct {
-	io.ReadCloser
-	once sync.Once
+// open asks for the body once more. Whether the round has a reader.
+func (u *upload) open(r *round) bool {
+	u.mutex.Lock()
+	goesOn := u.goesOn(r)
+	u.mutex.Unlock()
+	if !goesOn {
+		return false
+	}
+	body, err := again(u.getBody)
+	u.mutex.Lock()
+	defer u.mutex.Unlock()
+	switch {
+	case err == nil && u.goesOn(r):
+		r.reader = &source{body: body}
+		return true
+	case err == nil:
+		go body.Close()
+	case u.goesOn(r):
+		u.err = err
+		C.ahoy_request_body_ready(u.request, nil)
+	}
+	return false
 }
 
-func (c *closedOnce) Close() (err error) {
-	c.once.Do(func() { err = c.ReadCloser.Close() })
-	return err
+// again calls a GetBody, and gives an error also where that panics or has nothing.
+func again(getBody func() (io.ReadCloser, error)) (body io.ReadCloser, err error) {
+	err = refused("the request's GetBody gave no body")
+	guard(func() {
+		given, failed := getBody()
+		if given != nil || failed != nil {
+			body, err = given, failed
+		}
+	})
+	return body, err
 }
 
 // read fetches one piece after the other, each when the one before was taken.
-func (u *upload) read(round int, reader io.ReadCloser, room chan struct{}) {
-	defer reader.Close()
+func (u *upload) read(r *round) {
 	left := u.length
-	for range room {
+	for range r.room {
 		buffer := make([]byte, piece)
-		count, err := reader.Read(buffer)
+		count, err := r.reader.Read(buffer)
 		if left -= int64(count); u.length > 0 && left <= 0 {
 			// With the last of these bytes the call would end well.
-			if err = u.ends(reader, left, err); err != io.EOF {
+			if err = u.ends(r.reader, left, err); err != io.EOF {
 				count = 0
 			}
 		}
 		u.mutex.Lock()
-		if u.round != round || u.request == nil {
+		if !u.goesOn(r) {
 			u.mutex.Unlock()
 			return
 		}
 		u.ready, u.err = buffer[:count], err
 		if count == 0 && err == nil {
-			u.room <- struct{}{}
+			r.room <- struct{}{}
 			u.mutex.Unlock()
 			continue
 		}
@@ -184,7 +246,7 @@ func goProduce(handle C.uintptr_t, buffer *C.uint8_t, capacity C.size_t, length 
 			u.ready = u.ready[count:]
 			*length = C.size_t(count)
 			if len(u.ready) == 0 && u.err == nil && u.request != nil {
-				u.room <- struct{}{}
+				u.round.room <- struct{}{}
 			}
 			result = C.AHOY_BODY_DATA
 		} else if u.err == io.EOF {
@@ -196,27 +258,23 @@ func goProduce(handle C.uintptr_t, buffer *C.uint8_t, capacity C.size_t, length 
 	return result
 }
 
+// goRewind begins another round, of which nothing is ready yet: neither GetBody nor the end of the round before is to hold
+// the library's thread.
+//
 //export goRewind
 func goRewind(handle C.uintptr_t) C.bool {
 	well := C.bool(false)
 	guard(func() {
 		u := cgo.Handle(handle).Value().(*upload)
 		u.mutex.Lock()
-		ended := u.end()
-		u.mutex.Unlock()
-		ended.Close() // before another is asked for, as net/http does: both may be of one file
-		again, err := u.getBody()
-		u.mutex.Lock()
 		defer u.mutex.Unlock()
-		if err != nil {
-			u.err = err
-			return
-		}
 		if u.request == nil {
-			again.Close()
 			return
 		}
-		u.begin(again)
+		before := u.round
+		u.end()
+		u.round, u.err = newRound(nil), nil
+		go u.run(u.round, before)
 		well = true
 	})
 	return well

@@ -47,12 +47,12 @@ func (t *transport) RoundTrip(request *http.Request) (*http.Response, error) {
 		var failed *ahoy.Error
 		if errors.As(err, &failed) {
 			kind = failed.Code.String()
-			tell(span, failed.Attempts)
+			tell(span, failed.Attempts, failed.AttemptCount)
 		}
 		fail(span, kind, err.Error())
 		return nil, err
 	}
-	tell(span, ahoy.Attempts(response))
+	tell(span, ahoy.Attempts(response), ahoy.AttemptCount(response))
 	span.SetAttributes(attribute.Int("http.response.status_code", response.StatusCode))
 	if response.StatusCode >= 400 {
 		fail(span, strconv.Itoa(response.StatusCode), "")
@@ -63,7 +63,8 @@ func (t *transport) RoundTrip(request *http.Request) (*http.Response, error) {
 // CloseIdleConnections is there for http.Client.
 func (t *transport) CloseIdleConnections() { t.client.CloseIdleConnections() }
 
-func tell(span trace.Span, attempts []ahoy.Attempt) {
+// tell has the attempts that are kept, and the count of all.
+func tell(span trace.Span, attempts []ahoy.Attempt, count int) {
 	for i, attempt := range attempts {
 		told := append(server(attempt.URL),
 			attribute.Float64("ahoy.elapsed_ms", float64(attempt.Elapsed)/float64(time.Millisecond)),
@@ -78,8 +79,8 @@ func tell(span trace.Span, attempts []ahoy.Attempt) {
 			span.SetAttributes(server(attempt.URL)...)
 		}
 	}
-	if len(attempts) > 1 {
-		span.SetAttributes(attribute.Int("http.request.resend_count", len(attempts)-1))
+	if count > 1 {
+		span.SetAttributes(attribute.Int("http.request.resend_count", count-1))
 	}
 }
 

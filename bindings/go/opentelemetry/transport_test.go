@@ -22,10 +22,15 @@ import (
 // traced sends a GET, and gives the body, the call's span and its parent's id.
 func traced(t *testing.T, host, path string) (string, tracetest.SpanStub, trace.SpanID) {
 	t.Helper()
+	return tracedBy(t, ahoy.Config{Hosts: []string{host}, Timeout: 2 * time.Second}, path)
+}
+
+func tracedBy(t *testing.T, config ahoy.Config, path string) (string, tracetest.SpanStub, trace.SpanID) {
+	t.Helper()
 	exporter := tracetest.NewInMemoryExporter()
 	provider := sdk.NewTracerProvider(sdk.WithSyncer(exporter))
 	otel.SetTextMapPropagator(propagation.TraceContext{})
-	client, err := ahoy.New(ahoy.Config{Hosts: []string{host}, Timeout: 2 * time.Second})
+	client, err := ahoy.New(config)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -94,5 +99,16 @@ func TestFailures(t *testing.T) {
 	_, span, _ = traced(t, strings.TrimPrefix(server.URL, "http://"), "/orders")
 	if got := attributes(span); got["error.type"] != "404" {
 		t.Fatal(got)
+	}
+}
+
+// The attempts beyond the first 64 are not kept, and count all the same.
+func TestACallOfManyAttempts(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(writer http.ResponseWriter, request *http.Request) { writer.WriteHeader(503) }))
+	defer server.Close()
+	_, span, _ := tracedBy(t, ahoy.Config{Hosts: []string{strings.TrimPrefix(server.URL, "http://")}, Timeout: time.Minute, Tries: 70,
+		Options: map[string]string{"retry_budget": "off", "retry_delay": "0s"}}, "/orders")
+	if got := attributes(span); got["http.request.resend_count"] != "69" || len(span.Events) != 64 {
+		t.Fatal(got, len(span.Events))
 	}
 }
