@@ -75,8 +75,8 @@ part() {
 
 # Programs of tests that wait most of the time and leave the processors to others: for registries above all, and for hosts that
 # hang and processes that end. So shared out that "waiting" and "cargo" take equally long, and "hanging" ends before them.
-waits='discovery(_.*)?|fairness|forever|resting'
-hangs='exit|fork|health|out_of_the_box|process|soft_limit|tls'
+waits='discovery(_.*)?|fairness'
+hangs='exit|forever|fork|health|out_of_the_box|process|resting|soft_limit|tls'
 
 # `cargo test` that compiles by clippy, which is the compiler and its lints in one: `cargo clippy` beside would look at
 # everything once more, which took 95 s of processor time.
