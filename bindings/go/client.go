@@ -432,7 +432,7 @@ func (c *Client) Do(request *http.Request) (*http.Response, error) {
 }
 
 // withCredentials is a request that has those of its URL as a field. RoundTrip leaves them aside, as net/http's does: a
-// proxy's request may have them of its client, who must not set a field past it.
+// proxy's request may have them of its client, which must not set a field past it.
 func withCredentials(request *http.Request) *http.Request {
 	if request.URL == nil || request.URL.User == nil || request.Header.Get("Authorization") != "" {
 		return request
