@@ -15,6 +15,7 @@ import tempfile
 import textwrap
 import threading
 import time
+import unittest.mock
 import urllib.request
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -80,6 +81,71 @@ def late_body(has_begun):
     has_begun.wait()
     for _ in range(20):
         yield b"x" * 65536
+
+
+class HeldFile:
+    """A file of which one read waits until the test has it go on; what it tells is what touches it."""
+
+    def __init__(self, quick=0):
+        self.quick, self.reads, self.is_read = quick, 0, False
+        self.begun, self.goes_on = threading.Event(), threading.Event()
+
+    @contextlib.contextmanager
+    def going_on_once_left(self, also=lambda: None):
+        """Has the read go on soon after the end of its call has come to wait for it, and something else happen by then."""
+        from ahoy._bodies import Drawn
+
+        def rests(body, on_rest):
+            also()
+            threading.Timer(0.05, self.goes_on.set).start()
+            return asked(body, on_rest)
+
+        asked = Drawn.rests
+        with unittest.mock.patch.object(Drawn, "rests", rests):
+            yield
+
+    def seekable(self):
+        return False
+
+    def read(self, _):
+        self.reads, self.is_read = self.reads + 1, True
+        if self.reads > self.quick:
+            self.begun.set()
+            self.goes_on.wait(20)
+        self.is_read = False
+        return b"x" * 100
+
+
+@contextlib.contextmanager
+def live_pipe():
+    """A pipe to upload, whose second part is written once a server has the first; gives host, file, and what came too late."""
+
+    def serve():
+        connection, _ = server.accept()
+        with connection:
+            came = b""
+            while not came.endswith(b"0\r\n\r\n"):
+                came += connection.recv(65536)
+                if b"first" in came:
+                    has_first.set()
+            connection.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")
+
+    def write():
+        with os.fdopen(target, "wb", buffering=0) as pipe:
+            pipe.write(b"first")
+            if not has_first.wait(5):
+                late.append("first")
+            pipe.write(b"second")
+
+    has_first, late = threading.Event(), []
+    source, target = os.pipe()
+    with socket.create_server(("127.0.0.1", 0)) as server, os.fdopen(source, "rb") as file:
+        threads = [threading.Thread(target=part, daemon=True) for part in (serve, write)]
+        for thread in threads:
+            thread.start()
+        yield f"127.0.0.1:{server.getsockname()[1]}", file, late
+        for thread in threads:
+            thread.join()
 
 
 @contextlib.contextmanager

@@ -1,6 +1,7 @@
 """The client for asyncio, as its user sees it."""
 
 import asyncio
+import concurrent.futures
 import contextlib
 import contextvars
 import gc
@@ -18,7 +19,23 @@ import ahoy
 from ahoy._library import lib
 from ahoy._queue import LoopQueue
 from ahoy.request import build
-from support import PING_PONG, REFUSAL, TOO_LARGE, Served, Upload, counts, early, echo, ends, eventually, kept, late_body, ping_pong
+from support import (
+    PING_PONG,
+    REFUSAL,
+    TOO_LARGE,
+    HeldFile,
+    Served,
+    Upload,
+    counts,
+    early,
+    echo,
+    ends,
+    eventually,
+    kept,
+    late_body,
+    live_pipe,
+    ping_pong,
+)
 
 
 class Calls(Served, unittest.IsolatedAsyncioTestCase):
@@ -217,6 +234,50 @@ class Calls(Served, unittest.IsolatedAsyncioTestCase):
             await asyncio.wait_for(self.client.post("/body", silent()), 0.1)
         self.assertLess(time.monotonic() - begun, 5)
         goes_on.set()
+
+    async def test_a_call_that_ends_amid_a_read_of_its_file_awaits_that_and_touches_it_no_more(self):
+        for ended in (asyncio.CancelledError, ahoy.DeadlineError):
+            file, is_cancelled = HeldFile(), ended is asyncio.CancelledError
+            call = asyncio.ensure_future(self.client.post("/body", content=file, timeout=10 if is_cancelled else 0.1))
+            await asyncio.to_thread(file.begun.wait, 5)
+            if is_cancelled:
+                call.cancel()
+            # Once more, as anyio does.
+            with file.going_on_once_left(call.cancel), self.assertRaises((ended, asyncio.CancelledError)):
+                await call
+            self.assertEqual((file.reads, file.is_read), (1, False))
+
+    async def test_a_read_that_lasts_holds_the_end_of_its_call_for_a_moment(self):
+        file, begun = HeldFile(), time.monotonic()
+        with self.assertRaises(ahoy.DeadlineError):
+            await self.client.post("/body", content=file, timeout=0.05)
+        self.assertLess(time.monotonic() - begun, 5)
+        file.goes_on.set()
+        await asyncio.to_thread(eventually, lambda: not file.is_read)
+        self.assertEqual(file.reads, 1)
+
+    async def test_a_stream_that_ends_amid_a_read_of_its_file_awaits_that_and_touches_it_no_more(self):
+        file = HeldFile(quick=1)
+        with early(b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n") as (host, _):
+            async with ahoy.AsyncClient([host]) as client:
+                with file.going_on_once_left():
+                    async with client.stream("POST", "/", content=file):
+                        await asyncio.to_thread(file.begun.wait, 5)
+                self.assertEqual((file.reads, file.is_read), (2, False))
+
+    async def test_what_is_live_is_sent_as_it_comes(self):
+        with live_pipe() as (host, file, late):
+            async with ahoy.AsyncClient([host], timeout=10) as client:
+                self.assertEqual((await client.post("/", content=file)).status, 200)
+        self.assertEqual(late, [])
+
+    async def test_what_a_reader_that_is_left_has_not_given_out_is_there_for_the_next_one(self):
+        body = b"data: 1\n\ndata: 2\n\nlast"
+        with early(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n%s" % (len(body), body)) as (host, _):
+            async with ahoy.AsyncClient([host]) as client, client.stream("GET", "/") as response:
+                self.assertEqual([(await response.events().__anext__()).data for _ in range(2)], ["1", "2"])
+                self.assertEqual([text async for text in response.aiter_text()], ["last"])
+                self.assertEqual(await response.aread(), b"")
 
     async def test_a_file_is_sent_from_its_place_also_by_a_further_attempt(self):
         def second_goes_elsewhere(request):
@@ -670,6 +731,18 @@ class Calls(Served, unittest.IsolatedAsyncioTestCase):
         with self.assertRaises(ahoy.ClosedError):
             await call
         self.assertLess(time.monotonic() - begun, 4)
+
+    async def test_a_close_waits_for_no_thread_that_others_hold(self):
+        loop, goes_on = asyncio.get_running_loop(), threading.Event()
+        loop.set_default_executor(concurrent.futures.ThreadPoolExecutor(1))
+        held = loop.run_in_executor(None, goes_on.wait, 20)
+        client = ahoy.AsyncClient(self.hosts[:1])
+        await asyncio.wait({asyncio.ensure_future(client.aclose(1))}, timeout=5)
+        self.assertFalse(held.done())
+        with self.assertRaises(ahoy.ClosedError):
+            await client.get("/ok")
+        goes_on.set()
+        await held
 
     async def test_a_close_ends_streams_at_once(self):
         client = ahoy.AsyncClient(self.hosts[:1])

@@ -28,7 +28,9 @@ import weakref
 
 import ahoy
 from ahoy import _library
-from support import Served, answering, counts, echo, eventually, late_body, python
+from ahoy._library import lib
+from ahoy._unread import Unread
+from support import HeldFile, Served, answering, counts, echo, eventually, late_body, live_pipe, python
 
 
 class Imported(unittest.TestCase):
@@ -302,6 +304,33 @@ class Calls(Served, unittest.TestCase):
             with client.stream("POST", "/", content=late_body(has_begun)) as response:
                 self.assertEqual(len(response.read()), 5 + 20 * 65536)
 
+    def test_a_close_beside_a_read_of_the_body_awaits_its_end(self):
+        def body():
+            while threading.current_thread() is threading.main_thread():
+                yield b"first"
+            # The call has returned by the head of the answer, and what reads the answer draws on.
+            yield from iter(lambda: file.read(1), b"")
+
+        def read(response):
+            with self.assertRaises(ahoy.ClosedError):
+                response.read()
+
+        file = HeldFile()
+        with echo() as (host, _), ahoy.Client([host], timeout=10) as client:
+            response = client.stream("POST", "/", content=body())
+            reader = threading.Thread(target=read, args=(response,))
+            reader.start()
+            self.assertTrue(file.begun.wait(5))
+            with file.going_on_once_left():
+                response.close()
+            self.assertEqual((file.reads, file.is_read), (1, False))
+            reader.join()
+
+    def test_what_is_live_is_sent_as_it_comes(self):
+        with live_pipe() as (host, file, late), ahoy.Client([host], timeout=10) as client:
+            self.assertEqual(client.post("/", content=file).status, 200)
+        self.assertEqual(late, [])
+
     def test_what_requests_and_httpx_have(self):
         with ahoy.Client(self.hosts, auth=("user", "pass")) as client:
             seen = client.get("/echo", headers={"x-many": ["1", "2"]}).json()["headers"]
@@ -334,9 +363,12 @@ class Calls(Served, unittest.TestCase):
         pieces, begun = [b"x" * 512] * (1 << 14), time.process_time()
         (event,) = ahoy.sse.parse(iter([b"data: ", *pieces, b"\n\n"]))
         self.assertEqual(len(event.data), 1 << 23)
-        lines = ahoy.response.Lines()
-        found = [line for piece in pieces for line in lines.feed(piece.decode())]
-        self.assertEqual((found, len(lines.rest())), ([], 1 << 23))
+        for take in (Unread.line, Unread.event):
+            unread = Unread(lambda: "utf-8")
+            for piece in pieces:
+                unread.pieces.append(piece)
+                self.assertIsNone(take(unread, False))
+            self.assertEqual(len(unread.line(True)), 1 << 23)
         self.assertLess(time.process_time() - begun, 5)
 
     def test_fields_without_a_value_are_left_out(self):
@@ -1040,7 +1072,7 @@ class Calls(Served, unittest.TestCase):
         thread = threading.Thread(target=read)
         thread.start()
         # The first byte has been read, and the second is waited for.
-        eventually(lambda: len(waits) == 2 and streams[0]._reading.locked())
+        eventually(lambda: len(waits) == 2 and streams[0]._is_read)
         begun = time.monotonic()
         streams[0].close()
         thread.join()
@@ -1093,7 +1125,7 @@ class Calls(Served, unittest.TestCase):
 
             thread = threading.Thread(target=read)
             thread.start()
-            eventually(response._reading.locked)
+            eventually(lambda: response._is_read)
             with warnings.catch_warnings():
                 # A fork beside threads, which is what is tried here.
                 warnings.simplefilter("ignore", DeprecationWarning)
@@ -1109,6 +1141,180 @@ class Calls(Served, unittest.TestCase):
             self.assertEqual(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), 7)
             response.close()
             thread.join()
+
+
+
+class Alarm(Exception):
+    """What a signal handler raises."""
+
+
+def alarmed(name, is_due=lambda *arguments: True):
+    """Has a signal handler raise as soon as a function of the library has returned, once."""
+    function, rings = getattr(lib, name), [True]
+
+    def call(*arguments):
+        status = function(*arguments)
+        if rings and is_due(*arguments):
+            rings.clear()
+            raise Alarm
+        return status
+
+    return unittest.mock.patch.object(lib, name, call)
+
+
+class Interrupted(Served, unittest.TestCase):
+    """Calls that a signal handler breaks off, on return from the library at the earliest."""
+
+    def setUp(self):
+        self.client = ahoy.Client(self.hosts, timeout=10)
+        self.addCleanup(self.client.close)
+
+    def test_what_a_read_has_brought_is_read_next(self):
+        with self.client.stream("GET", "/drip?n=2&ms=10") as response:
+            came = b""
+            with alarmed("ahoy_response_read", lambda *arguments: arguments[4]._obj.value), self.assertRaises(Alarm):
+                came += response.read()
+            came += response.read()
+            self.assertEqual((came, response.ended), (b"..", True))
+
+    def test_an_answer_that_nobody_takes_ends_at_the_server(self):
+        before = counts(self.ports[0])["broken_off"]
+        for body in (None, iter([b"a"])):
+            with alarmed("ahoy_call_wait", lambda *arguments: arguments[2]._obj.value), self.assertRaises(Alarm):
+                self.client.stream("POST" if body else "GET", "/drip?n=500&ms=20", content=body)
+            before += 1
+            eventually(lambda: counts(self.ports[0])["broken_off"] == before)
+
+    def test_what_the_library_gave_is_freed(self):
+        waits = ahoy.Balancer("file:///no/such/file")
+        for frees, gives, call in (
+            ("ahoy_snapshot_free", "ahoy_client_snapshot", self.client.statistics),
+            ("ahoy_text_free", "ahoy_client_config_text", lambda: self.client.settings),
+            ("ahoy_error_free", "ahoy_balancer_wait_ready", lambda: waits.wait_ready(0)),
+        ):
+            freed = unittest.mock.Mock(wraps=getattr(lib, frees))
+            with self.subTest(gives), unittest.mock.patch.object(lib, frees, freed):
+                with alarmed(gives), self.assertRaises(Alarm):
+                    call()
+                self.assertEqual(freed.call_count, 1)
+
+    def test_a_handler_that_reads_what_it_interrupts_is_refused(self):
+        def interrupted(*arguments):
+            with self.assertRaises(ahoy.WouldDeadlockError) as raised:
+                response.read()
+            self.assertEqual(raised.exception.code, "AHOY_E_WOULD_DEADLOCK")
+            return read(*arguments)
+
+        read, came = lib.ahoy_response_read, []
+        with self.client.stream("GET", "/drip?n=2&ms=10") as response:
+            with unittest.mock.patch.object(lib, "ahoy_response_read", interrupted):
+                reader = threading.Thread(target=lambda: came.append(response.read()), daemon=True)
+                reader.start()
+                reader.join(5)
+            self.assertEqual(came, [b".."])
+
+    def test_what_ends_a_program_comes_out_of_functions_of_a_balancer(self):
+        def ends(*_):
+            raise KeyboardInterrupt
+
+        hosts = ["127.0.0.1:1", "127.0.0.1:2"]
+        for call in (
+            ahoy.Balancer(ends).update,
+            ahoy.Balancer(ends).wait_ready,
+            ahoy.Balancer(hosts, ends).pick,
+            ahoy.Balancer(hosts, "random", random=ends).pick,
+        ):
+            with self.subTest(call), self.assertLogs("ahoy", "ERROR"), self.assertRaises(KeyboardInterrupt):
+                call()
+
+    def test_what_ends_a_program_comes_out_of_functions_of_a_client(self):
+        def ends(*_):
+            raise SystemExit("enough")
+
+        def call(**options):
+            with ahoy.Client(**{"hosts": self.hosts, **options}) as client:
+                try:
+                    client.get("/ok")
+                except SystemExit as error:
+                    came.append(error.code)
+
+        # Calls of the main thread have their functions called on a thread of the library.
+        for options in ({"hosts": ends}, {"balancer": ends}, {"on_request": ends}, {"on_response": ends}):
+            came = []
+            with self.subTest(options), self.assertLogs("ahoy"):
+                logging.getLogger("ahoy").error("a refusal is not told")
+                thread = threading.Thread(target=call, kwargs=options)
+                thread.start()
+                thread.join()
+                self.assertEqual(came, ["enough"])
+
+    def test_an_error_of_a_function_of_a_balancer_is_the_cause(self):
+        def fails(*_):
+            raise LookupError("no list today")
+
+        for call in (ahoy.Balancer(fails).wait_ready, ahoy.Balancer(["127.0.0.1:1", "127.0.0.1:2"], fails).pick):
+            with self.assertLogs("ahoy", "ERROR"), self.assertRaises(ahoy.NoEndpointsError) as raised:
+                call()
+            self.assertIsInstance(raised.exception.__cause__, LookupError)
+
+
+class Readers(unittest.TestCase):
+    """What a reader that is left has read and not given out is there for the next one."""
+
+    @contextlib.contextmanager
+    def stream(self, body, charset="utf-8"):
+        kind = f"content-type: text/event-stream; charset={charset}"
+        head = f"HTTP/1.1 200 OK\r\n{kind}\r\ncontent-length: {len(body)}\r\n\r\n"
+        with answering(head.encode() + body) as (host, _), ahoy.Client([host]) as client:
+            with client.stream("GET", "/") as response:
+                yield response
+
+    def test_events(self):
+        with self.stream(b"data: 1\n\nid: 7\ndata: 2\n\ndata: 3\n\n") as response:
+            self.assertEqual(next(response.events()).data, "1")
+            self.assertEqual((next(response.events()).id, next(response.iter_lines())), ("7", "data: 3"))
+            self.assertEqual((response.read(), response.read()), (b"\n", b""))
+
+    def test_lines(self):
+        with self.stream(b"a\r\nb\n\nc\r") as response:
+            self.assertEqual([next(response.iter_lines()) for _ in range(3)], ["a", "b", ""])
+            self.assertEqual((list(response.iter_lines()), list(response.iter_lines())), (["c\r"], []))
+
+    def test_lines_in_pieces_of_any_length(self):
+        body = "é\r\n\nb\nsome\nend".encode()
+        for size in range(1, len(body) + 1):
+            unread, found = Unread(lambda: "utf-8"), []
+            for at in range(0, len(body), size):
+                unread.pieces.append(body[at : at + size])
+                found += iter(lambda: unread.line(False), None)
+            self.assertEqual([*found, unread.line(True), unread.line(True)], ["é", "", "b", "some", "end", None])
+
+    def test_events_in_pieces_of_any_length(self):
+        body = b"data: a\r\ndata: b\r\n\r\ndata: c\r\rdata: d\n\ndata: cut"
+        for size in range(1, len(body) + 1):
+            unread, found = Unread(lambda: "utf-8"), []
+            for at in range(0, len(body), size):
+                unread.pieces.append(body[at : at + size])
+                found += iter(lambda: unread.event(False), None)
+            self.assertEqual([event.data for event in found], ["a\nb", "c", "d"])
+            self.assertEqual(unread.line(True), "data: cut")
+
+    def test_text_that_ends_within_a_character(self):
+        unread = Unread(lambda: "utf-8")
+        unread.pieces += [b"a\xc3", b"\xa9b"]
+        self.assertEqual((unread.text(False), unread.text(False)), ("a", "éb"))
+        unread.pieces += [b"a\xc3", b"\xa9b"]
+        self.assertEqual((unread.text(False), unread.piece(), unread.piece()), ("a", b"\xc3", b"\xa9b"))
+        unread.pieces.append(b"\xc3")
+        self.assertEqual((unread.text(False), unread.text(True), unread.text(True)), ("", "\ufffd", None))
+
+    def test_lines_whose_end_is_several_bytes_wide(self):
+        body = "a\r\nĊ\nb\nc".encode("utf-16-le")
+        with self.stream(body, "utf-16-le") as response:
+            self.assertEqual([next(response.iter_lines()) for _ in range(2)], ["a", "Ċ"])
+            self.assertEqual(response.read(), "b\nc".encode("utf-16-le"))
+        with self.stream(body, "utf-16-le") as response:
+            self.assertEqual((next(response.iter_lines()), list(response.iter_lines())), ("a", ["Ċ", "b", "c"]))
 
 
 if __name__ == "__main__":

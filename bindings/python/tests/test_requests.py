@@ -1,17 +1,22 @@
 """requests over libahoy: what its users rely on."""
 
 import array
+import gc
 import io
+import os
+import pathlib
 import pickle
+import tempfile
 import time
 import unittest
 import unittest.mock
+import weakref
 
 import requests
 import urllib3
 
 import ahoy.requests
-from support import Served, answering, counts, eventually, kept
+from support import Served, answering, counts, eventually, kept, live_pipe
 
 
 class Adapted(Served, unittest.TestCase):
@@ -87,6 +92,11 @@ class Adapted(Served, unittest.TestCase):
         self.assertIn(b"content", session.post("http://orders/body", files={"f": io.BytesIO(b"content")}).content)
         for body in (bytearray(b"bytes"), memoryview(b"bytes"), array.array("b", b"bytes")):
             self.assertEqual(session.post("http://orders/body", data=body).content, b"bytes")
+
+    def test_what_is_live_is_sent_as_it_comes(self):
+        with live_pipe() as (host, file, late):
+            self.assertEqual(self.session([host]).post("http://orders/", data=file).status_code, 200)
+        self.assertEqual(late, [])
 
     def test_fields_of_an_answer_are_read_as_requests_reads_them(self):
         answer = "HTTP/1.1 200 OK\r\nx-name: caf\xe9\r\ncontent-length: 0\r\n\r\n"
@@ -225,6 +235,47 @@ class AnyUrl(Served, unittest.TestCase):
             session.get(f"https://{self.hosts[0]}/", cert="/no/such.pem")
         fields = {k.lower(): v for k, v in session.get(f"http://u:p@{self.hosts[0]}/echo").json()["headers"]}
         self.assertEqual(fields["authorization"], "Basic dTpw")
+
+    def test_authorities_that_are_renewed_at_their_place(self):
+        whole = pathlib.Path(requests.certs.where()).read_text()
+        ones = [begun + "-----END CERTIFICATE-----\n" for begun in whole.split("-----END CERTIFICATE-----")[:2]]
+        adapter = ahoy.requests.Adapter()
+        with tempfile.TemporaryDirectory() as folder:
+            file = pathlib.Path(folder, "ca.pem")
+            for named in (str(file), folder):
+                file.write_text(ones[0])
+                first = adapter._client_of(named, None, None)
+                self.assertIs(adapter._client_of(named, None, None), first)
+                before = file.stat()
+                file.write_text(ones[1])
+                # As where it is written within one tick of the clock.
+                os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns + 1))
+                self.assertIsNot(adapter._client_of(named, None, None), first)
+
+    def test_clients_that_were_not_used_for_long_end_with_their_last_answer(self):
+        def get(number, **options):
+            proxies = {"http": f"http://user-{number}:x@{self.hosts[0]}"}
+            return session.get("http://nowhere.invalid/drip?n=30&ms=5", proxies=proxies, **options)
+
+        session = self.session()
+        adapter = session.adapters["http://"]
+        clients = []
+        read = get(0, stream=True)
+        clients.append(weakref.ref(*adapter._clients.values()))
+        get(1)
+        clients.append(weakref.ref(list(adapter._clients.values())[1]))
+        for number in range(2, 9):
+            get(number)
+        get(2)
+        get(9)
+        gc.collect()
+        self.assertEqual([client() is None for client in clients], [False, True])
+        self.assertEqual(read.content, b"." * 30)
+        del read
+        gc.collect()
+        self.assertIsNone(clients[0]())
+        self.assertEqual(len(adapter._clients), 8)
+        self.assertIn("user-2:", str(list(adapter._clients)[-2]))
 
     def test_it_is_pickled_without_hosts(self):
         adapter = pickle.loads(pickle.dumps(ahoy.requests.Adapter(timeout=3)))

@@ -14,7 +14,7 @@ import trio.testing
 import ahoy
 import ahoy.httpx
 from ahoy._library import lib
-from support import PING_PONG, REFUSAL, TOO_LARGE, Served, Upload, counts, early, echo, ends, eventually, ping_pong
+from support import PING_PONG, REFUSAL, TOO_LARGE, HeldFile, Served, Upload, counts, early, echo, ends, eventually, ping_pong
 
 
 class Calls(Served, unittest.TestCase):
@@ -313,6 +313,40 @@ class Calls(Served, unittest.TestCase):
                     await client.get("/slow?ms=20000")
             with self.assertRaises(ahoy.ClosedError):
                 await client.get("/ok")
+
+        trio.run(main)
+
+    def test_a_call_that_ends_amid_a_read_of_its_file_awaits_that_and_touches_it_no_more(self):
+        async def work(client):
+            file = HeldFile()
+
+            async def call():
+                with cancelled:
+                    await client.post("/body", content=file)
+                has_ended.set()
+
+            cancelled, has_ended = trio.CancelScope(), trio.Event()
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(call)
+                await trio.to_thread.run_sync(file.begun.wait, 5)
+                with file.going_on_once_left():
+                    cancelled.cancel()
+                    await has_ended.wait()
+                self.assertEqual((file.reads, file.is_read), (1, False))
+
+        self.run_with_client(work)
+
+    def test_a_close_waits_for_no_thread_that_others_hold(self):
+        async def main():
+            client, goes_on = ahoy.AsyncClient(self.hosts[:1]), threading.Event()
+            trio.to_thread.current_default_thread_limiter().total_tokens = 1
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(trio.to_thread.run_sync, goes_on.wait, 20)
+                await trio.testing.wait_all_tasks_blocked()
+                with trio.move_on_after(5) as scope:
+                    await client.aclose(1)
+                goes_on.set()
+            self.assertFalse(scope.cancelled_caught)
 
         trio.run(main)
 

@@ -11,6 +11,7 @@ import contextlib
 import ctypes
 import inspect
 import io
+import threading
 import time
 import weakref
 from typing import TYPE_CHECKING, Any, AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Iterator, Protocol
@@ -38,6 +39,8 @@ _MOMENT = 0.005
 # How many seconds a body that failed waits for its call to fail by it. It does at once where a server takes the body; where
 # none does, as while a connection is made, the call is cancelled.
 FAILS_WITHIN = 1.0
+# How many seconds the end of a call waits for a read of its body that runs on another thread: nothing can break that off.
+READS_WITHIN = 1.0
 _PLAIN = (io.BufferedReader, io.BufferedRandom, io.BytesIO)
 
 InThread = Callable[[Callable[[], None]], Awaitable[None]]
@@ -209,6 +212,9 @@ class Drawn:
         self._reading: _Reading | None = None
         # The thread that takes it draws. No lock: those that gevent puts in their place are not for threads.
         self._turn = [None]
+        # The thread that may touch the body, and what is called where none does any more.
+        self._drawer: int | None = None
+        self._on_rest: Callable[[], object] = lambda: None
         self._is_left = self._goes_on = False
         self.drawing = False
         """Whether a task awaits the next piece, which may last for ever."""
@@ -224,6 +230,17 @@ class Drawn:
         """Draws no further piece."""
         self._is_left = True
         self._buffer.on_room = lambda: None
+
+    def rests(self, on_rest: Callable[[], object]) -> bool:
+        """Whether no other thread touches a body that was left; else has a function called once none does."""
+        self._on_rest = on_rest
+        return self._drawer in (None, threading.get_ident())
+
+    def await_rest(self) -> None:
+        """Waits for a moment until no other thread touches a body that was left."""
+        room = Room()
+        if not self.rests(room.tell):
+            room.wait(READS_WITHIN)
 
     @property
     def is_wanted(self) -> bool:
@@ -255,10 +272,17 @@ class Drawn:
                 break
 
     def _fill(self, until: float) -> None:
-        while self.is_wanted:
-            self._draw(self._buffer.reading)
-            if time.monotonic() > until:
-                break
+        # Told before it is looked whether the body was left, which it is before it is looked whether one draws: so one of the
+        # two sees the other.
+        self._drawer = threading.get_ident()
+        try:
+            while self.is_wanted:
+                self._draw(self._buffer.reading)
+                if time.monotonic() > until:
+                    break
+        finally:
+            self._drawer = None
+            self._on_rest()
 
     def _draw(self, reading: _Reading) -> None:
         try:
@@ -399,9 +423,9 @@ def body_of(content: Any) -> bytes | Drawn | Fed | None:
 
 
 def _file(file: Any) -> Upload:
-    """What is left of a file: it is read in pieces, for its iterator gives lines."""
+    """What is left of a file."""
     start, length = _place(file)
-    return Upload(lambda: _read(file, start), length, again=start is not None)
+    return Upload(lambda: read_pieces(file, start), length, again=start is not None)
 
 
 def _place(file: Any) -> tuple[Any, int | None]:
@@ -425,10 +449,13 @@ def _place(file: Any) -> tuple[Any, int | None]:
         return None, None
 
 
-def _read(file: Any, start: Any) -> Iterator[bytes]:
+def read_pieces(file: Any, start: Any) -> Iterator[bytes]:
+    """A file from a place on, or from where it stands: in pieces, for its iterator gives lines."""
     if start is not None and file.tell() != start:
         file.seek(start)
-    while piece := file.read(_PIECE):
+    # What cannot go back is live, as a pipe or a socket: what it has brought is sent when it comes.
+    read: Any = file.read if start is not None else getattr(file, "read1", file.read)
+    while piece := read(_PIECE):
         yield piece.encode() if isinstance(piece, str) else piece
 
 

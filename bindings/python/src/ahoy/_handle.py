@@ -6,20 +6,34 @@ import ctypes
 from typing import Any, Callable
 
 from ._library import lib
-from .errors import raise_error
+from .errors import Failure, raise_error
 
-Out = ctypes.c_void_p
 _NOT_COPIED = "what holds live connections is not pickled or copied: make a client in each process"
 
 
 class Handle:
     """A handle that is freed once, at the latest with its object. Freeing neither waits nor fails."""
 
-    __slots__ = ("pointer", "_free", "__weakref__")
+    __slots__ = ("_place", "_free", "__weakref__")
 
-    def __init__(self, pointer: int, free: Callable[[int], None]) -> None:
-        self.pointer: int | None = pointer
+    def __init__(self, pointer: int | None, free: Callable[[int], None]) -> None:
+        self._place = ctypes.c_void_p(pointer)
         self._free = free
+
+    @property
+    def pointer(self) -> int | None:
+        """What the library knows it by; None once it is freed."""
+        return self._place.value
+
+    @pointer.setter
+    def pointer(self, pointer: int | None) -> None:
+        self._place.value = pointer
+
+    @property
+    def place(self) -> Any:
+        """Where a function puts the handle that it gives. It has its owner from there on: a signal handler may raise as soon as
+        the function has returned."""
+        return ctypes.byref(self._place)
 
     @property
     def _as_parameter_(self) -> int | None:
@@ -49,27 +63,23 @@ class NotCopied:
 
 def check(function: Any, *arguments: Any) -> None:
     """Calls a function that takes `err` last, and raises what it says."""
-    error = Out()
+    error = Failure()
     if function(*arguments, ctypes.byref(error)) != 0:
-        raise_error(error.value)
+        raise_error(error)
 
 
-def take(function: Any, *arguments: Any) -> int:
+def take(free: Callable[[int], None], function: Any, *arguments: Any) -> Handle:
     """Calls a function that gives a handle through its last argument but one."""
-    out, error = Out(), Out()
-    if function(*arguments, ctypes.byref(out), ctypes.byref(error)) != 0:
-        raise_error(error.value)
-    return out.value or 0
+    given = Handle(None, free)
+    check(function, *arguments, given.place)
+    return given
 
 
-def text(pointer: int) -> str:
-    """The text of an ahoy_text, which is freed."""
-    length = ctypes.c_size_t()
-    try:
-        data = lib.ahoy_text_bytes(pointer, ctypes.byref(length))
-        return (data or b"").decode("utf-8", "replace")
-    finally:
-        lib.ahoy_text_free(pointer)
+def text(function: Any, *arguments: Any) -> str:
+    """What a function gives as an ahoy_text."""
+    length, given = ctypes.c_size_t(), take(lib.ahoy_text_free, function, *arguments)
+    data = lib.ahoy_text_bytes(given, ctypes.byref(length))
+    return (data or b"").decode("utf-8", "replace")
 
 
 def decode(value: bytes | None) -> str:

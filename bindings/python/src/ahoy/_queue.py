@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import contextlib
 import contextvars
 import ctypes
@@ -13,7 +14,7 @@ import weakref
 from typing import Any, Callable
 
 from . import _callbacks, errors
-from ._bodies import FAILS_WITHIN, Bell, Drawn, Fed
+from ._bodies import FAILS_WITHIN, READS_WITHIN, Bell, Drawn, Fed
 from ._handle import Handle, check, take
 from ._library import lib
 from .request import Request
@@ -26,7 +27,7 @@ class CallQueue:
 
     def __init__(self) -> None:
         self._process = os.getpid()
-        self._handle = Handle(take(lib.ahoy_queue_new), lib.ahoy_queue_free)
+        self._handle = take(lib.ahoy_queue_free, lib.ahoy_queue_new)
         self._tags = itertools.count(1)
         # Futures of asyncio, or what trio's queue has for them.
         self._waiting: dict[int, Any] = {}
@@ -98,6 +99,22 @@ class CallQueue:
         """Runs what may wait where it holds up nothing. A task that is cancelled leaves it to its end."""
         raise NotImplementedError
 
+    async def in_own_thread(self, function: Callable[..., None], *arguments: Any) -> None:
+        """The same beside all that the other threads wait for."""
+        raise NotImplementedError
+
+    async def left(self, body: Drawn) -> None:
+        """Draws no further piece, and awaits for a moment the end of a read that runs, also where the caller is cancelled:
+        what the body is made of is the program's again."""
+        body.leave()
+        bell = self._bell()
+        if not body.rests(bell.ring):
+            await self._rung(bell, READS_WITHIN)
+
+    async def _rung(self, bell: Bell, seconds: float) -> None:
+        """Awaits a bell, or so many seconds, however often the caller is cancelled meanwhile."""
+        raise NotImplementedError
+
     def begin_in_thread(self, function: Callable[[], None]) -> None:
         """The same in the loop, where nobody awaits it."""
         raise NotImplementedError
@@ -111,7 +128,7 @@ class CallQueue:
         if self._process != os.getpid():
             return  # The parent's, in a loop that was forked.
         self.wakes += 1
-        count, error = ctypes.c_size_t(_BATCH), ctypes.c_void_p()
+        count, error = ctypes.c_size_t(_BATCH), errors.Failure()
         while count.value == _BATCH:
             status = lib.ahoy_queue_next_batch(
                 self._handle.pointer,
@@ -122,7 +139,7 @@ class CallQueue:
                 ctypes.byref(error),
             )
             if status != 0:
-                errors.raise_error(error.value)
+                errors.raise_error(error)
             for completion in self._batch[: count.value]:
                 self._complete(completion or 0)
 
@@ -140,7 +157,7 @@ class CallQueue:
                 waiter.set_result(Handle(pointer, lib.ahoy_response_free) if pointer else None)
             else:
                 _callbacks.fall_silent(False)
-                waiter.set_exception(errors.take_error(lib.ahoy_completion_take_error(completion)))
+                waiter.set_exception(errors.take_error(errors.Failure(lib.ahoy_completion_take_error(completion))))
         lib.ahoy_completion_free(completion)
 
 
@@ -268,6 +285,20 @@ class LoopQueue(CallQueue):
     async def in_thread(self, function: Callable[..., None], *arguments: Any) -> None:
         run = contextvars.copy_context().run
         await asyncio.get_running_loop().run_in_executor(None, run, function, *arguments)
+
+    async def in_own_thread(self, function: Callable[..., None], *arguments: Any) -> None:
+        run, pool = contextvars.copy_context().run, concurrent.futures.ThreadPoolExecutor(1, "ahoy")
+        try:
+            await asyncio.get_running_loop().run_in_executor(pool, run, function, *arguments)
+        finally:
+            pool.shutdown(wait=False)
+
+    async def _rung(self, bell: Bell, seconds: float) -> None:
+        rung = asyncio.ensure_future(asyncio.wait_for(bell.wait(), seconds))
+        try:
+            await _ended(rung)
+        finally:
+            _seen(rung)
 
     def begin_in_thread(self, function: Callable[[], None]) -> None:
         with contextlib.suppress(RuntimeError):  # the loop is about to end

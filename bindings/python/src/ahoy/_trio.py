@@ -236,6 +236,15 @@ class TrioQueue(CallQueue):
         # It ends with the calls that it waits for, which a caller that is cancelled ends.
         await trio.to_thread.run_sync(functools.partial(function, *arguments), **_abandoned)
 
+    async def in_own_thread(self, function: Callable[..., None], *arguments: Any) -> None:
+        own, call = trio.CapacityLimiter(1), functools.partial(function, *arguments)
+        await trio.to_thread.run_sync(call, limiter=own, **_abandoned)
+
+    async def _rung(self, bell: Bell, seconds: float) -> None:
+        with trio.move_on_after(seconds) as scope:
+            scope.shield = True
+            await bell.wait()
+
     def begin_in_thread(self, function: Callable[[], None]) -> None:
         trio.lowlevel.spawn_system_task(self.in_thread, function)
 

@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-import codecs
 import contextlib
 import sys
-from typing import TYPE_CHECKING, Any, AsyncIterator, TypeVar, Union
+from typing import TYPE_CHECKING, Any, AsyncIterator, Callable, TypeVar, Union
 
 from . import errors
 from ._handle import Handle, NotCopied, check
 from ._library import lib
-from ._queue import Relay, queue_here
+from ._queue import CallQueue, Relay, queue_here
 from .client import BaseClient
 from .headers import Auth, HeaderInput
 from .hooks import Deliver
 from .request import Content, Data, Key, Params, Request, build
-from .response import BaseResponse, Lines, Response, StreamedResponse, waiting
-from .sse import Event, parse_async
+from .response import BaseResponse, Response, StreamedResponse, waiting
+from .sse import Event
 
 if TYPE_CHECKING:
     from ._options import BodyOptions, CallOptions, StreamOptions, Unpack
 
 _AsyncClient = TypeVar("_AsyncClient", bound="AsyncClient")
+_Part = TypeVar("_Part")
 
 if sys.version_info < (3, 11):
     # asyncio has one of its own. Here, since errors does without asyncio, which takes long to import.
@@ -123,20 +123,30 @@ class AsyncClient(BaseClient):
     async def _submitted(self, request: Request) -> Handle:
         queue = queue_here()
         self._relay.use(queue)
-        body, go_on = request.drawn, False
+        body = request.drawn
+        if body is None:
+            return await self._told(queue, request)
         try:
-            with self._telling(request):
-                answered = await queue.submitted(self._pointer, request)
-            go_on = request.streamed
-        finally:
-            if body is not None and not go_on:
-                body.leave()
-        if body is not None and go_on:
-            # The head of an answer may come before the server has all of the body.
-            fill = body.fill
-            body.go_on(lambda: queue.soon(queue.begin_in_thread, fill))
-            queue.begin_in_thread(fill)
-        return answered or Handle(0, lib.ahoy_response_free)
+            answered = await self._told(queue, request)
+        except GeneratorExit:
+            # The task is dropped with its loop, and nothing can be awaited any more.
+            body.leave()
+            raise
+        except BaseException:
+            await queue.left(body)
+            raise
+        if not request.streamed:
+            await queue.left(body)
+            return answered
+        # The head of an answer may come before the server has all of the body.
+        fill = body.fill
+        body.go_on(lambda: queue.soon(queue.begin_in_thread, fill))
+        queue.begin_in_thread(fill)
+        return answered
+
+    async def _told(self, queue: CallQueue, request: Request) -> Handle:
+        with self._telling(request):
+            return await queue.submitted(self._pointer, request) or Handle(None, lib.ahoy_response_free)
 
     async def aclose(self, timeout: float = 5.0) -> None:
         """Refuses new calls, ends streams, waits for calls under way, and ends what is left after `timeout` seconds."""
@@ -144,8 +154,8 @@ class AsyncClient(BaseClient):
             return
         handle = self._pointer
         try:
-            # It may wait, so it must not run in the loop.
-            await queue_here().in_thread(self._finish, timeout)
+            # It may wait, so it must not run in the loop, nor beside bodies, which may hold all threads that they have.
+            await queue_here().in_own_thread(self._finish, timeout)
         except errors.Error:
             raise
         except BaseException:
@@ -186,18 +196,31 @@ class AsyncStreamedResponse(NotCopied, BaseResponse):
         self._reader = StreamedResponse(handle, request)
         self._fed = request.fed if request is not None else None
 
-    async def aiter_bytes(self) -> AsyncIterator[bytes]:
+    def aiter_bytes(self) -> AsyncIterator[bytes]:
         """The pieces of the body as they come."""
-        queue = queue_here()
-        reader = self._reader
-        while not reader.ended:
-            piece = self._poll()
+        return self._taken(self._reader.unread.piece)
+
+    async def _taken(self, take: Callable[[bool], _Part | None]) -> AsyncIterator[_Part]:
+        """What a function takes out of the body as it comes."""
+        queue, reader, piece = queue_here(), self._reader, b""
+        while True:
+            ended = reader.ended
+            part = take(ended)
+            if part is not None:
+                yield part
+                continue
+            if ended:
+                return
             if piece:
-                yield piece
-            if not reader.ended:
                 with waiting(self):
                     # A body that comes faster than it is read would else leave no other task its turn.
-                    await (queue.checkpoint() if piece else queue.readable(self._pointer))
+                    await queue.checkpoint()
+            piece = self._poll()
+            if piece:
+                reader.unread.pieces.append(piece)
+            elif not reader.ended:
+                with waiting(self):
+                    await queue.readable(self._pointer)
 
     def _poll(self) -> bytes:
         """What is there of the body. With its end, or its failure, nothing more is sent."""
@@ -218,27 +241,17 @@ class AsyncStreamedResponse(NotCopied, BaseResponse):
         if self._fed is not None:
             self._fed.leave()
 
-    async def aiter_text(self) -> AsyncIterator[str]:
+    def aiter_text(self) -> AsyncIterator[str]:
         """The same as text."""
-        decoder = codecs.getincrementaldecoder(self._encoding())("replace")
-        async for piece in self.aiter_bytes():
-            yield decoder.decode(piece)
-        rest = decoder.decode(b"", True)
-        if rest:
-            yield rest
+        return self._taken(self._reader.unread.text)
 
-    async def aiter_lines(self) -> AsyncIterator[str]:
+    def aiter_lines(self) -> AsyncIterator[str]:
         """The body line by line, without the ends of the lines."""
-        lines = Lines()
-        async for piece in self.aiter_text():
-            for line in lines.feed(piece):
-                yield line
-        if lines.rest():
-            yield lines.rest()
+        return self._taken(self._reader.unread.line)
 
     def events(self) -> AsyncIterator[Event]:
         """The body as server-sent events, as they come."""
-        return parse_async(self.aiter_bytes())
+        return self._taken(self._reader.unread.event)
 
     async def aread(self) -> bytes:
         """What is left of the body."""
@@ -250,11 +263,14 @@ class AsyncStreamedResponse(NotCopied, BaseResponse):
         if self._handle.pointer is not None:
             self.raw_fields()
             self._let_go()
-            self._reader.close()
+            self._reader._cut()
 
     async def _end(self, left_by: BaseException | None = None) -> None:
         """The same, and awaits the end of what is still sent. What that has raised, and no read has told, comes out here."""
         self.close()
+        if self.request is not None and self.request.drawn is not None:
+            with contextlib.suppress(RuntimeError):  # dropped with its loop, where nothing can be awaited any more
+                await queue_here().left(self.request.drawn)
         if self._fed is None:
             return
         await self._fed.left()

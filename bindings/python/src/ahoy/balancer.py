@@ -13,6 +13,7 @@ from ._callbacks import keep, plain
 from ._declarations import AHOY_LIST_REFUSED
 from ._greenlets import hub_queue
 from ._handle import Handle, NotCopied, check, decode, given, milliseconds, take, text
+from ._heard import heard, note
 from ._library import lib
 from .response import SLICE_MS
 from .settings import Settings, apply
@@ -121,7 +122,7 @@ class Provider:
             pointer = lib.ahoy_provider_custom_new(*keep(("ahoy_provider_fn", _listed(hosts))))
             self.handle = Handle(pointer, lib.ahoy_provider_free)
         elif isinstance(hosts, str) and "://" in hosts and not hosts.startswith(("http://", "https://", "unix:")):
-            self.handle = Handle(take(lib.ahoy_provider_from_url, given("hosts", hosts)), lib.ahoy_provider_free)
+            self.handle = take(lib.ahoy_provider_free, lib.ahoy_provider_from_url, given("hosts", hosts))
             apply(lib.ahoy_provider_set, self.handle.pointer or 0, options)
         else:
             self.handle = Handle(lib.ahoy_provider_list_new(), lib.ahoy_provider_free)
@@ -138,6 +139,7 @@ def _listed(hosts: Callable[[], Iterable[HostLike]]) -> Callable[[Any, int], int
                 check(lib.ahoy_hosts_add_host, out, Host.parse(host)._handle())
             return 0
         except BaseException as error:
+            note(error)
             _logger.error("the provider raised; the last list stays in use", exc_info=error)
             return 200  # AHOY_E_DISCOVERY
 
@@ -147,8 +149,8 @@ def _listed(hosts: Callable[[], Iterable[HostLike]]) -> Callable[[Any, int], int
 class Endpoint:
     """A server as a balancer knows it, with its circuit."""
 
-    def __init__(self, pointer: int) -> None:
-        self._handle = Handle(pointer, lib.ahoy_endpoint_free)
+    def __init__(self, handle: Handle) -> None:
+        self._handle = handle
 
     @property
     def url(self) -> str:
@@ -255,7 +257,7 @@ class Balancer(NotCopied):
         """The present one of a client that a configuration made."""
         balancer = cls.__new__(cls)
         balancer._is_function = False
-        balancer.handle = Handle(take(lib.ahoy_client_balancer, client), lib.ahoy_balancer_free)
+        balancer.handle = take(lib.ahoy_balancer_free, lib.ahoy_client_balancer, client)
         return balancer
 
     @property
@@ -264,16 +266,19 @@ class Balancer(NotCopied):
 
     def pick(self) -> Endpoint:
         """The endpoint that the next request would go to; NoEndpointsError where none admits one."""
-        return Endpoint(take(lib.ahoy_balancer_pick, self.pointer))
+        with heard():
+            return Endpoint(take(lib.ahoy_endpoint_free, lib.ahoy_balancer_pick, self.pointer))
 
     def update(self) -> None:
         """Asks for the list of hosts again."""
-        check(lib.ahoy_balancer_update, self.pointer)
+        with heard():
+            check(lib.ahoy_balancer_update, self.pointer)
 
     def endpoints(self) -> Sequence[Endpoint]:
         """All endpoints that are known."""
         count: int = lib.ahoy_balancer_endpoint_count(self.pointer)
-        return [Endpoint(take(lib.ahoy_balancer_endpoint_at, self.pointer, i)) for i in range(count)]
+        known = lib.ahoy_balancer_endpoint_at
+        return [Endpoint(take(lib.ahoy_endpoint_free, known, self.pointer, index)) for index in range(count)]
 
     def add(self, host: HostLike) -> None:
         """Adds an endpoint, until the list says otherwise."""
@@ -288,7 +293,8 @@ class Balancer(NotCopied):
         left = milliseconds("timeout", timeout)
         # A function of the program is called on this thread, and would be called once more for each piece.
         if self._is_function:
-            return check(lib.ahoy_balancer_wait_ready, self.pointer, left)
+            with heard():
+                return check(lib.ahoy_balancer_wait_ready, self.pointer, left)
         queue = hub_queue()
         if queue is not None:
             return self._look(queue, time.monotonic() + left / 1000)
@@ -320,7 +326,7 @@ class Balancer(NotCopied):
 
     def explain(self) -> str:
         """A line for each endpoint: its state, the reason, its load."""
-        return text(take(lib.ahoy_balancer_explain, self.pointer))
+        return text(lib.ahoy_balancer_explain, self.pointer)
 
 
 def _named(provider: Any, algorithm: Any) -> Any:
@@ -342,6 +348,7 @@ def _chosen(function: Callable[[int], int]) -> Callable[[Any, int], int]:
         try:
             return int(function(count)) % 2**64
         except BaseException as error:
+            note(error)
             _logger.error("the balancer raised", exc_info=error)
             return 2**64 - 1  # out of range: no endpoint
 
@@ -353,6 +360,7 @@ def _drawn(function: Callable[[int], int]) -> Callable[[Any, int], int]:
         try:
             return int(function(below)) % 2**64
         except BaseException as error:
+            note(error)
             _logger.error("the random function raised", exc_info=error)
             return 0
 

@@ -19,6 +19,7 @@ from ._bodies import Drawn, Room
 from ._callbacks import keep, plain
 from ._greenlets import hub_queue
 from ._handle import Handle, NotCopied, check, flag, given, milliseconds, take, text
+from ._heard import heard
 from ._library import lib
 from .balancer import Balancer, Hosts, chosen_balancer
 from .headers import Auth, HeaderInput, authorized, encoded, pairs
@@ -151,7 +152,7 @@ class BaseClient(NotCopied):
             check(lib.ahoy_client_builder_on_call_end, pointer, *keep(("ahoy_call_end_fn", ended)))
         self._hook(pointer, on_request, on_response, on_error)
         self._listen(pointer, logger or logging.getLogger("ahoy"), on_event)
-        self._handle: Handle | None = Handle(take(lib.ahoy_client_builder_build, pointer), lib.ahoy_client_free)
+        self._handle: Handle | None = take(lib.ahoy_client_free, lib.ahoy_client_builder_build, pointer)
         self._closed, self._closing = False, threading.Lock()
         # The process and thread of each call that blocks.
         self._callers: list[tuple[int, int]] = []
@@ -227,7 +228,7 @@ class BaseClient(NotCopied):
     @property
     def settings(self) -> dict[str, Any]:
         """The configuration in effect, in the form that `config` takes; secrets are masked."""
-        found: dict[str, Any] = json_module.loads(text(take(lib.ahoy_client_config_text, self._pointer)))
+        found: dict[str, Any] = json_module.loads(text(lib.ahoy_client_config_text, self._pointer))
         return found
 
     def reconfigure(self, config: Union[str, Mapping[str, Any]]) -> None:
@@ -239,7 +240,7 @@ class BaseClient(NotCopied):
 
     def statistics(self) -> list[Sample]:
         """Everything that the client counts; docs/statistics.md has the names."""
-        snapshot = Handle(take(lib.ahoy_client_snapshot, self._pointer), lib.ahoy_snapshot_free)
+        snapshot = take(lib.ahoy_snapshot_free, lib.ahoy_client_snapshot, self._pointer)
         return samples(snapshot.pointer or 0)
 
     def metrics(self, format: str = "openmetrics", *, others: Iterable[BaseClient] = ()) -> str:
@@ -247,12 +248,12 @@ class BaseClient(NotCopied):
 
         With `others` the text has what these clients count as well; the option `name` tells the series apart.
         """
-        snapshot = Handle(take(lib.ahoy_client_snapshot, self._pointer), lib.ahoy_snapshot_free)
+        snapshot = take(lib.ahoy_snapshot_free, lib.ahoy_client_snapshot, self._pointer)
         if format not in _FORMATS:
             raise ValueError(f"a format is openmetrics or prometheus, and not {format!r}")
         for other in others:
             check(lib.ahoy_snapshot_add_client, snapshot.pointer, other._pointer)
-        return text(take(lib.ahoy_snapshot_text, snapshot.pointer, _FORMATS[format]))
+        return text(lib.ahoy_snapshot_text, snapshot, _FORMATS[format])
 
     @contextlib.contextmanager
     def _telling(self, request: Request) -> Iterator[None]:
@@ -419,22 +420,25 @@ class Client(BaseClient):
         try:
             with self._telling(request):
                 queue = hub_queue()
-                return self._answer(request) if queue is None else self._answer_in(queue, request)
+                if queue is not None:
+                    return self._answer_in(queue, request)
+                with heard(tells_attempts=True):
+                    return self._answer(request)
         finally:
             self._callers.remove(caller)
 
     def _answer(self, request: Request) -> Handle:
-        out, error, was_ending = ctypes.c_void_p(), ctypes.c_void_p(), _callbacks.is_ending
+        answer, error, was_ending = Handle(None, lib.ahoy_response_free), errors.Failure(), _callbacks.is_ending
         if request.drawn is not None:
-            status = self._send_drawn(request, request.drawn, out, error)
+            status = self._send_drawn(request, request.drawn, answer, error)
         elif threading.current_thread() is threading.main_thread():
-            status = self._send_in_slices(request, out, error)
+            status = self._send_in_slices(request, answer, error)
         else:
-            status = lib.ahoy_client_send(self._pointer, request.pointer, ctypes.byref(out), ctypes.byref(error))
+            status = lib.ahoy_client_send(self._pointer, request.pointer, answer.place, ctypes.byref(error))
         if status != 0:
             _callbacks.fall_silent(was_ending)
-            errors.raise_error(error.value)
-        return Handle(out.value or 0, lib.ahoy_response_free)
+            errors.raise_error(error)
+        return answer
 
     def _answer_in(self, queue: HubQueue, request: Request) -> Handle:
         """Holds the calling greenlet alone; its body is drawn there too."""
@@ -445,29 +449,29 @@ class Client(BaseClient):
         finally:
             if body is not None and not go_on:
                 body.leave()
-        return answered or Handle(0, lib.ahoy_response_free)
+        return answered or Handle(None, lib.ahoy_response_free)
 
-    def _send_in_slices(self, request: Request, out: ctypes.c_void_p, error: ctypes.c_void_p) -> int:
+    def _send_in_slices(self, request: Request, answer: Handle, error: errors.Failure) -> int:
         """Waits in short pieces, after each of which Python runs its signal handlers: only this thread has them."""
-        call = Handle(take(lib.ahoy_client_start, self._pointer, request.pointer), lib.ahoy_call_free)
+        call = take(lib.ahoy_call_free, lib.ahoy_client_start, self._pointer, request.pointer)
         while True:
-            status: int = lib.ahoy_call_wait(call.pointer, SLICE_MS, ctypes.byref(out), ctypes.byref(error))
-            if status != 0 or out.value:
+            status: int = lib.ahoy_call_wait(call.pointer, SLICE_MS, answer.place, ctypes.byref(error))
+            if status != 0 or answer.pointer:
                 return status
 
-    def _send_drawn(self, request: Request, body: Drawn, out: ctypes.c_void_p, error: ctypes.c_void_p) -> int:
+    def _send_drawn(self, request: Request, body: Drawn, answer: Handle, error: errors.Failure) -> int:
         """Draws a body here while a thread of the library sends it: on that no code of the program may wait."""
         room, go_on = Room(), False
         body.begin(room.tell)
         try:
-            call = Handle(take(lib.ahoy_client_start, self._pointer, request.pointer), lib.ahoy_call_free)
+            call = take(lib.ahoy_call_free, lib.ahoy_client_start, self._pointer, request.pointer)
             while True:
                 body.fill()
                 if not body.is_drawn and not body.is_wanted:
                     room.wait(SLICE_MS / 1000)
                 wait = SLICE_MS if body.is_drawn else 0
-                status: int = lib.ahoy_call_wait(call.pointer, wait, ctypes.byref(out), ctypes.byref(error))
-                if status != 0 or out.value:
+                status: int = lib.ahoy_call_wait(call.pointer, wait, answer.place, ctypes.byref(error))
+                if status != 0 or answer.pointer:
                     # The head of an answer may come before the server has all of the body: what reads the answer draws on.
                     go_on = request.streamed and status == 0
                     return status

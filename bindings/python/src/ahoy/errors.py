@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import ctypes
 import itertools
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -194,14 +195,17 @@ def _class_of(code: str, message: str) -> type[Error]:
     return _CLASSES.get(code, Error)
 
 
-def take_error(pointer: int | None) -> Error:
-    """An ahoy_error as an exception; the handle is freed."""
-    if not pointer:
-        return Error("libahoy gave no reason")
-    try:
-        return read_error(pointer)
-    finally:
-        lib.ahoy_error_free(pointer)
+class Failure(ctypes.c_void_p):
+    """Where a function puts its ahoy_error, which is freed with this."""
+
+    def __del__(self) -> None:
+        if self.value:
+            lib.ahoy_error_free(self.value)
+
+
+def take_error(failure: Failure) -> Error:
+    """An ahoy_error as an exception."""
+    return read_error(failure.value) if failure.value else Error("libahoy gave no reason")
 
 
 def read_error(pointer: int) -> Error:
@@ -237,13 +241,20 @@ def _chain(attempts: tuple[Attempt, ...]) -> AttemptError | None:
     return cause
 
 
-def raise_error(pointer: int | None) -> NoReturn:
+def raise_error(failure: Failure) -> NoReturn:
     """Raises an ahoy_error."""
-    raise take_error(pointer)
+    raise take_error(failure)
 
 
 def not_open(what: Any) -> ClosedError:
     """What is raised where an object is used after its end."""
     error = ClosedError(f"{what} is closed")
     error.code, error.status = "AHOY_E_CLOSED", 104
+    return error
+
+
+def waits_for_itself(what: str) -> WouldDeadlockError:
+    """What is raised where a wait would be for the very thread that waits."""
+    error = WouldDeadlockError(what)
+    error.code, error.status = "AHOY_E_WOULD_DEADLOCK", 103
     return error

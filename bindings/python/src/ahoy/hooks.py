@@ -10,6 +10,7 @@ import threading
 from typing import TYPE_CHECKING, Any, Callable, Union
 
 from ._handle import Handle, check, decode, given
+from ._heard import note
 from ._library import lib
 from .attempts import Attempt
 from .errors import not_open, read_error
@@ -261,5 +262,6 @@ class _guarded:
     def __exit__(self, kind: Any, error: BaseException | None, _: Any) -> bool:
         if not isinstance(error, self._kinds):
             return False
+        note(error)
         logging.getLogger("ahoy").error("a hook raised", exc_info=error)
         return True

@@ -34,7 +34,7 @@ class Request:
         self.begun = time.perf_counter()
         self.method = method
         self.path = path
-        self.handle = Handle(take(lib.ahoy_request_new, given("method", method), given("path", path)), lib.ahoy_request_free)
+        self.handle = take(lib.ahoy_request_free, lib.ahoy_request_new, given("method", method), given("path", path))
         self.streamed = False
         self._number = 0
         self._source: Drawn | Fed | None = None

@@ -12,7 +12,7 @@ import http.client
 import io
 import os
 import pathlib
-from typing import Any, Generator, Iterator, Mapping, NoReturn
+from typing import Any, Generator, Mapping, NoReturn
 from urllib.parse import urlsplit
 
 import requests
@@ -25,7 +25,7 @@ from urllib3._collections import HTTPHeaderDict
 from urllib3.exceptions import ProtocolError, ReadTimeoutError
 
 from . import errors
-from ._bodies import Upload
+from ._bodies import Upload, read_pieces
 from .client import Client
 from .response import StreamedResponse
 
@@ -40,6 +40,8 @@ _EXCEPTIONS: list[tuple[type[errors.Error], type[requests.RequestException]]] = 
     (errors.BodyTooLargeError, requests.exceptions.ContentDecodingError),
 ]
 _PIECE = 65536
+# How many clients an adapter without hosts keeps, those that were used last: a proxy may have credentials for each session.
+_CLIENTS = 8
 _FOREVER = float("inf")
 
 
@@ -201,12 +203,16 @@ class Adapter(requests.adapters.BaseAdapter):
         return isinstance(verify, str) and url.lower().startswith("https:") and verify not in known
 
     def _client_of(self, verify: bool | str, cert: Any, proxy: str | None) -> Client:
-        key = (verify, cert, proxy)
-        found = self._clients.get(key)
+        # A file that is renewed at its place is trusted anew.
+        key = (verify, cert, proxy, *(_stamp(path) for path in (verify, *(cert or ())) if isinstance(path, str)))
+        known = self._clients
+        found = known.get(key)
         if found is None:
-            # Two threads may both make one: the first stays, the other is let go.
-            made = Client(*self._arguments, **self._options) if self._has_hosts else self._made(verify, cert, proxy)
-            found = self._clients.setdefault(key, made)
+            found = Client(*self._arguments, **self._options) if self._has_hosts else self._made(verify, cert, proxy)
+        if next(reversed(known), None) != key:
+            # One that is dropped ends with its last call, as one does that another thread makes at the same time.
+            others = [one for one in known.items() if one[0] != key]
+            self._clients = dict([*others, (key, found)][-_CLIENTS:])
         return found
 
     def _made(self, verify: bool | str, cert: Any, proxy: str | None) -> Client:
@@ -282,6 +288,16 @@ def _proxy(url: str, proxies: Any) -> str | None:
     return "socks5h://" + proxy[len("socks5://") :] if proxy.startswith("socks5://") else proxy
 
 
+def _stamp(path: str) -> Any:
+    """What tells that a file has been written anew, or one in a folder; None where there is none."""
+    try:
+        found = os.stat(path)
+        inside = sorted(_stamp(file.path) or () for file in os.scandir(path) if file.is_file()) if os.path.isdir(path) else []
+    except OSError:
+        return None
+    return path, found.st_mtime_ns, found.st_size, *inside
+
+
 def _authorities(path: str) -> bytes:
     """The PEM of a file, or of all files of a folder."""
     place = pathlib.Path(path)
@@ -321,15 +337,10 @@ def _content(request: PreparedRequest) -> Any:
             # An array or the like, whose iterator gives its numbers.
             return memoryview(body).tobytes()
         return Upload(lambda: iter(body), size, again=False)
-    start = getattr(request, "_body_position", None)
-    return Upload(lambda: _read(body, start), size, again=isinstance(start, int))
-
-
-def _read(file: Any, start: Any) -> Iterator[bytes]:
-    if isinstance(start, int) and file.tell() != start:
-        file.seek(start)
-    while piece := file.read(_PIECE):
-        yield piece.encode() if isinstance(piece, str) else piece
+    place = getattr(request, "_body_position", None)
+    # Of what cannot tell its place, requests notes that in its own way.
+    start = place if isinstance(place, int) else None
+    return Upload(lambda: read_pieces(body, start), size, again=start is not None)
 
 
 def _target(url: str, takes_paths: bool) -> str:

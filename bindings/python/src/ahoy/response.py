@@ -12,12 +12,13 @@ import os
 import threading
 import time
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, Iterator, TypeVar
+from typing import TYPE_CHECKING, Any, Callable, Iterator, TypeVar
 
 from . import errors
 from ._greenlets import hub_queue
 from ._handle import Handle, NotCopied, check, decode, take
 from ._library import lib
+from ._unread import Unread
 from .attempts import Attempt
 from .headers import Headers, decoded, encoded
 from .sse import Event, parse
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from .request import Request
 
 _Answer = TypeVar("_Answer", bound="BaseResponse")
+_Part = TypeVar("_Part")
 _PIECE = 65536
 _FOREVER = 2**64 - 1
 # A body of this length is held once: its copy in Python frees that of the library.
@@ -102,8 +104,7 @@ class BaseResponse:
 
     def _let_go(self) -> None:
         """Ends the use of the handle, which is freed with the last call that uses it."""
-        self._handle = Handle(0, lib.ahoy_response_free)
-        self._handle.pointer = None
+        self._handle = Handle(None, lib.ahoy_response_free)
 
     def _tells(self) -> _Told | _Asked:
         """Where to read what belongs to an answer beside its head and body: from the library, or from what it told."""
@@ -291,54 +292,86 @@ class LentResponse(Response):
 
 
 class StreamedResponse(NotCopied, BaseResponse):
-    """An answer whose body is read while it comes. Leaving its `with` block ends the exchange."""
+    """An answer whose body is read while it comes. Leaving its `with` block ends the exchange.
+
+    What was read and not given out stays, for whatever reads next.
+    """
 
     def __init__(self, handle: Handle, request: Request | None = None) -> None:
         super().__init__(handle, request)
         self.ended = False
+        self.unread = Unread(self._encoding)
+        # What the library is to fill outlasts the read: a signal handler may raise as soon as that has returned.
         self._buffer = ctypes.create_string_buffer(_PIECE)
-        # One thread reads at a time, by the buffer as by the library.
-        self._reading, self._process = threading.Lock(), os.getpid()
+        self._length, self._has_ended = ctypes.c_size_t(), ctypes.c_bool()
+        # One thread reads at a time, by the buffer as by the library. A signal handler has the thread of what it interrupts.
+        self._reading, self._is_read, self._process = threading.RLock(), False, os.getpid()
 
     def _poll(self, wait_ms: int) -> bytes:
-        length, ended, error = ctypes.c_size_t(), ctypes.c_bool(), ctypes.c_void_p()
-        # A forked child has the lock as it was, perhaps of a thread that it has not; there the library refuses the read.
-        alone: Any = self._reading if self._process == os.getpid() else contextlib.nullcontext()
-        with alone:
-            if self.ended:
-                return b""
-            # The read keeps the handle beside a close in another thread.
-            status = lib.ahoy_response_read(
-                self._pointer,
-                self._buffer,
-                _PIECE,
-                wait_ms,
-                ctypes.byref(length),
-                ctypes.byref(ended),
-                ctypes.byref(error),
-            )
-            if status != 0:
-                failure = errors.take_error(error.value)
-                if self._handle.pointer is None:
-                    raise errors.not_open("the response")
-                raise failure
-            self.ended = ended.value
-            return self._buffer.raw[: length.value] if length.value < _PIECE else self._buffer.raw
+        if self._process != os.getpid():
+            # A forked child has the lock as it was, perhaps of a thread that it has not; there the library refuses the read.
+            return self._read(wait_ms)
+        with self._reading:
+            if self._is_read:
+                raise errors.waits_for_itself("the response is being read by what this signal handler interrupts")
+            self._is_read = True
+            try:
+                return self._read(wait_ms)
+            finally:
+                self._is_read = False
 
-    def iter_bytes(self) -> Iterator[bytes]:
-        """The pieces of the body as they come."""
-        sent = self.request.drawn if self.request is not None else None
-        while not self.ended:
-            sends, queue = sent is not None and not sent.is_drawn, hub_queue()
-            if sent is not None and sends:
-                # What the server had not taken of the request when it began to answer.
-                sent.fill()
-            if queue is not None:
-                piece = self._poll_in(queue, sends)
+    def _read(self, wait_ms: int) -> bytes:
+        # Of a read before, out of which a signal handler has raised.
+        piece = self._arrived()
+        if piece or self.ended:
+            return piece
+        error = errors.Failure()
+        # The read keeps the handle beside a close in another thread.
+        status = lib.ahoy_response_read(
+            self._pointer,
+            self._buffer,
+            _PIECE,
+            wait_ms,
+            ctypes.byref(self._length),
+            ctypes.byref(self._has_ended),
+            ctypes.byref(error),
+        )
+        if status != 0:
+            failure = errors.take_error(error)
+            if self._handle.pointer is None:
+                raise errors.not_open("the response")
+            raise failure
+        return self._arrived()
+
+    def _arrived(self) -> bytes:
+        """What the library has put into the buffer, once."""
+        length = self._length.value
+        piece = self._buffer.raw if length == _PIECE else ctypes.string_at(self._buffer, length)
+        self.ended, self._length.value = self._has_ended.value, 0
+        return piece
+
+    def _taken(self, take: Callable[[bool], _Part | None]) -> Iterator[_Part]:
+        """What a function takes out of the body as it comes."""
+        while True:
+            ended = self.ended
+            part = take(ended)
+            if part is not None:
+                yield part
+            elif ended:
+                return
             else:
-                piece = self._poll(1 if sends else slice_ms())
-            if piece:
-                yield piece
+                piece = self._next()
+                if piece:
+                    self.unread.pieces.append(piece)
+
+    def _next(self) -> bytes:
+        """Waits for the next piece; nothing where only the wait or the body has ended."""
+        sent, queue = self.request.drawn if self.request is not None else None, hub_queue()
+        sends = sent is not None and not sent.is_drawn
+        if sent is not None and sends:
+            # What the server had not taken of the request when it began to answer.
+            sent.fill()
+        return self._poll(1 if sends else slice_ms()) if queue is None else self._poll_in(queue, sends)
 
     def _poll_in(self, queue: HubQueue, sends: bool) -> bytes:
         """The next piece for a greenlet, of which it alone is held."""
@@ -352,26 +385,21 @@ class StreamedResponse(NotCopied, BaseResponse):
             queue.run(queue.readable(self._pointer))
         return self._poll(0)
 
+    def iter_bytes(self) -> Iterator[bytes]:
+        """The pieces of the body as they come."""
+        return self._taken(self.unread.piece)
+
     def iter_text(self) -> Iterator[str]:
         """The same as text."""
-        decoder = codecs.getincrementaldecoder(self._encoding())("replace")
-        for piece in self.iter_bytes():
-            yield decoder.decode(piece)
-        rest = decoder.decode(b"", True)
-        if rest:
-            yield rest
+        return self._taken(self.unread.text)
 
     def iter_lines(self) -> Iterator[str]:
         """The body line by line, without the ends of the lines."""
-        lines = Lines()
-        for piece in self.iter_text():
-            yield from lines.feed(piece)
-        if lines.rest():
-            yield lines.rest()
+        return self._taken(self.unread.line)
 
     def events(self) -> Iterator[Event]:
         """The body as server-sent events, as they come."""
-        return parse(self.iter_bytes())
+        return self._taken(self.unread.event)
 
     def read(self) -> bytes:
         """What is left of the body."""
@@ -379,13 +407,20 @@ class StreamedResponse(NotCopied, BaseResponse):
 
     def close(self) -> None:
         """Ends the exchange; the server sees the connection close if the body is not whole."""
+        self._cut()
+        drawn = self.request.drawn if self.request is not None else None
+        if drawn is not None and hub_queue() is None:
+            drawn.await_rest()
+
+    def _cut(self) -> None:
+        """The same where nothing may wait for a read of the request's body on another thread."""
         if self.request is not None and self.request.drawn is not None:
             self.request.drawn.leave()
         handle = self._handle
         if handle.pointer is not None:
             self.raw_fields()
             self._let_go()
-            if self._reading.locked():
+            if self._is_read:
                 _end(handle)
 
     def __enter__(self) -> StreamedResponse:
@@ -412,7 +447,7 @@ def waiting(streamed: Any) -> Iterator[None]:
 def _end(response: Handle) -> None:
     """Ends a body beside a read that waits for it: the wait has no other end, and freeing waits for the read."""
     with contextlib.suppress(errors.Error):
-        queue = Handle(take(lib.ahoy_queue_new), lib.ahoy_queue_free)
+        queue = take(lib.ahoy_queue_free, lib.ahoy_queue_new)
         check(lib.ahoy_response_notify, response, queue, 0)
         # It ends the bodies that it is to tell of.
         queue.free()
@@ -472,23 +507,3 @@ def _field(pointer: int | Handle, index: int) -> tuple[bytes, bytes]:
 def _address(pointer: int | Handle, length: ctypes.c_size_t) -> int:
     address: int = lib.ahoy_response_body(pointer, ctypes.byref(length))
     return address
-
-
-class Lines:
-    """Takes text in pieces of any length and gives the lines that are whole, without their ends."""
-
-    def __init__(self) -> None:
-        self._begun: list[str] = []
-
-    def feed(self, piece: str) -> Iterator[str]:
-        """The lines that end in this piece."""
-        # The pieces of a line are joined once, at its end: a long one has many.
-        first, *others = piece.split("\n")
-        self._begun.append(first)
-        for begun in others:
-            line, self._begun = "".join(self._begun), [begun]
-            yield line.rstrip("\r")
-
-    def rest(self) -> str:
-        """The last line, where nothing ended it."""
-        return "".join(self._begun)

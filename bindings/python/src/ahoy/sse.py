@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import AsyncIterator, Iterator
+from typing import Iterator
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,12 +40,14 @@ class Parser:
         self._begun.append(first)
         for begun in others:
             line, self._begun = b"".join(self._begun), [begun]
-            event = self._line(line.decode("utf-8-sig" if self._first else "utf-8", "replace"))
-            self._first = False
+            event = self.line(line.decode("utf-8", "replace"))
             if event is not None:
                 yield event
 
-    def _line(self, line: str) -> Event | None:
+    def line(self, line: str) -> Event | None:
+        """The event that a line ends, which comes without its own end."""
+        if self._first:
+            self._first, line = False, line[line.startswith("\ufeff") :]
         if not line:
             return self._dispatch()
         name, _, value = line.partition(":")
@@ -72,11 +74,3 @@ def parse(pieces: Iterator[bytes]) -> Iterator[Event]:
     parser = Parser()
     for piece in pieces:
         yield from parser.feed(piece)
-
-
-async def parse_async(pieces: AsyncIterator[bytes]) -> AsyncIterator[Event]:
-    """The same for a body that is read asynchronously."""
-    parser = Parser()
-    async for piece in pieces:
-        for event in parser.feed(piece):
-            yield event
