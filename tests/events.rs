@@ -213,12 +213,7 @@ fn budget_and_overload_are_told_as_they_come_and_go() {
         .build();
     (0..2).for_each(|_| drop(client.get("/")));
     assert_eq!(heard.of(AHOY_EVENT_BUDGET_EMPTY).len(), 1);
-    let gate = Arc::new(AtomicBool::new(false));
-    let opened = Arc::clone(&gate);
-    server.become_(move |_| {
-        eventually("the gate opens", SOON, || opened.load(Ordering::SeqCst));
-        Reply::status(200)
-    });
+    let gate = answers_behind_a_gate(&server, 200);
     let held = client.begin("/");
     eventually("it is under way", SOON, || server.in_flight() == 1);
     (0..2).for_each(|_| drop(client.get("/").unwrap_err()));
@@ -229,6 +224,17 @@ fn budget_and_overload_are_told_as_they_come_and_go() {
     held.end().unwrap();
     client.get("/").unwrap();
     assert_eq!(heard.of(AHOY_EVENT_OVERLOAD_LEFT).len(), 1);
+}
+
+/// The server answers that status once the gate is open.
+fn answers_behind_a_gate(server: &Server, status: u16) -> Arc<AtomicBool> {
+    let gate = Arc::new(AtomicBool::new(false));
+    let opened = Arc::clone(&gate);
+    server.become_(move |_| {
+        eventually("the gate opens", SOON, || opened.load(Ordering::SeqCst));
+        Reply::status(status)
+    });
+    gate
 }
 
 /// A client of the one server, by a text with these settings.
@@ -247,12 +253,7 @@ fn what_a_limit_began_is_told_with_its_end_by_another_limit_or_none() {
     for (settings, calls) in [(r#""max_in_flight": 50"#, 1), (r#""timeout": "20s""#, 0)] {
         let (heard, server) = (Heard::default(), Server::ok());
         let client = with_settings(&server, &heard, r#""max_in_flight": 1"#);
-        let gate = Arc::new(AtomicBool::new(false));
-        let opened = Arc::clone(&gate);
-        server.become_(move |_| {
-            eventually("the gate opens", SOON, || opened.load(Ordering::SeqCst));
-            Reply::status(200)
-        });
+        let gate = answers_behind_a_gate(&server, 200);
         let held = client.begin("/");
         eventually("it is under way", SOON, || server.in_flight() == 1);
         client.get("/").unwrap_err();
@@ -276,12 +277,7 @@ fn what_a_call_meets_by_a_limit_that_was_replaced_is_not_told() {
     let settings = |budget| format!(r#""retry_budget": {budget}, "retry": {{"tries": 2}}"#);
     let client =
         with_settings(&server, &heard, &format!("{}, \"retry_budget_floor\": 0", settings("0")));
-    let gate = Arc::new(AtomicBool::new(false));
-    let opened = Arc::clone(&gate);
-    server.become_(move |_| {
-        eventually("the gate opens", SOON, || opened.load(Ordering::SeqCst));
-        Reply::status(503)
-    });
+    let gate = answers_behind_a_gate(&server, 503);
     let held = client.begin("/");
     eventually("it is under way", SOON, || server.in_flight() == 1);
     client.reconfigure(&settings_for(&server, &settings("\"off\""))).unwrap();
