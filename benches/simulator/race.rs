@@ -1,4 +1,4 @@
-//! Attempts beside late ones, as `client/call/race.rs` starts them.
+//! Attempts beside late ones, as `client/call/race` starts them.
 
 use std::time::Duration;
 

@@ -9,30 +9,26 @@
 
 use std::future::{Future, poll_fn};
 use std::net::SocketAddr;
-use std::ops::Deref;
 use std::pin::{Pin, pin};
-use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use tokio::time::{Sleep, sleep};
 
-use super::done::AttemptDone;
-use super::send::Attempt;
-use super::state::CallState;
-use super::watch::{AttemptWatch, LimitPassed};
+use super::runner::{Kind, Runner, Work};
 use crate::balancer::lease::Lease;
 use crate::balancer::pick::attempted::Attempted;
 use crate::balancer::pick::constraints::PickConstraints;
 use crate::client::admission::limit::InFlightPermit;
+use crate::client::call::done::AttemptDone;
+use crate::client::call::send::Attempt;
+use crate::client::call::state::CallState;
+use crate::client::call::watch::{AttemptWatch, LimitPassed};
 use crate::outcome::Class;
 use crate::policy::{ASK_AGAIN, Decision, ElsewhereFacts, HedgeFacts, StopReason};
 use crate::runtime::clock;
 use crate::statistics::Counter;
 use crate::transport::Transport;
-
-/// An attempt under way that another may be sent beside.
-type Work<'r> = Pin<&'r mut (dyn Future<Output = AttemptDone> + Send + 'r)>;
 
 /// Runs the first attempt of a race until it ends; `None` if it `may_race` and is slow before that.
 pub(crate) async fn until_slow(
@@ -103,28 +99,6 @@ enum Step {
     Woken,
 }
 
-/// Why an attempt was started.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
-    /// It began before the race.
-    First,
-    /// Beside one that is slow.
-    Hedge,
-    /// Beside one that is late.
-    Copy,
-    /// After one that failed.
-    Retry {
-        /// It costs the call no try.
-        free: bool,
-    },
-}
-
-impl Kind {
-    const fn costs_try(self) -> bool {
-        matches!(self, Self::Copy | Self::Retry { free: false })
-    }
-}
-
 struct Race<'r, 'a, T> {
     state: &'r mut CallState<'a>,
     transport: &'a T,
@@ -135,81 +109,6 @@ struct Race<'r, 'a, T> {
     late_since: Option<Instant>,
     /// The endpoints that took none of the attempts that the race has sent them.
     refused: Attempted,
-}
-
-/// One attempt of the race.
-struct Runner<'r, 'a> {
-    work: WorkOf<'r, 'a>,
-    watch: WatchOf<'r>,
-    /// How far its clock had come when it was last looked at.
-    seen: LimitPassed,
-    kind: Kind,
-    /// Its own place below the limit on what is in flight.
-    _permit: Option<InFlightPermit>,
-}
-
-enum WorkOf<'r, 'a> {
-    First(Work<'r>),
-    Another(Pin<Box<dyn Future<Output = AttemptDone> + Send + 'a>>),
-}
-
-enum WatchOf<'r> {
-    First(&'r AttemptWatch),
-    Another(Arc<AttemptWatch>),
-}
-
-impl Deref for WatchOf<'_> {
-    type Target = AttemptWatch;
-
-    fn deref(&self) -> &AttemptWatch {
-        match self {
-            Self::First(watch) => watch,
-            Self::Another(watch) => watch,
-        }
-    }
-}
-
-impl<'r, 'a> Runner<'r, 'a> {
-    const fn first(work: Work<'r>, watch: &'r AttemptWatch) -> Self {
-        Self {
-            work: WorkOf::First(work),
-            watch: WatchOf::First(watch),
-            seen: LimitPassed::Slow,
-            kind: Kind::First,
-            _permit: None,
-        }
-    }
-
-    fn another<T: Transport>(
-        state: &CallState<'a>,
-        attempt: Attempt,
-        transport: &'a T,
-        kind: Kind,
-        permit: Option<InFlightPermit>,
-    ) -> Self {
-        let (call, watch) = (state.call, Arc::new(AttemptWatch::new(attempt.began)));
-        let own = Arc::clone(&watch);
-        let work = Box::pin(async move { attempt.send(call, transport, &own).await });
-        let (work, watch) = (WorkOf::Another(work), WatchOf::Another(watch));
-        Self { work, watch, seen: LimitPassed::Nothing, kind, _permit: permit }
-    }
-
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<AttemptDone> {
-        match &mut self.work {
-            WorkOf::First(work) => work.as_mut().poll(cx),
-            WorkOf::Another(work) => work.as_mut().poll(cx),
-        }
-    }
-
-    /// Whether it has passed a limit since the last look.
-    fn is_news(&mut self) -> bool {
-        let passed = [LimitPassed::Soft, LimitPassed::Slow]
-            .into_iter()
-            .find(|it| self.watch.has_passed(*it));
-        let news = passed.is_some_and(|passed| passed > self.seen);
-        self.seen = passed.unwrap_or(self.seen);
-        news
-    }
 }
 
 impl<'a, T: Transport> Race<'_, 'a, T> {
