@@ -2264,12 +2264,12 @@ AHOY_API const char *ahoy_endpoint_url(const ahoy_endpoint *endpoint);
 
 /**
  * Its share of the traffic relative to the others, as the provider tells it now: 1 by default, 0
- * for none; 0 for NULL.
+ * for none; 0 for NULL and in a forked child.
  */
 AHOY_API uint32_t ahoy_endpoint_weight(const ahoy_endpoint *endpoint);
 
 /**
- * Its priority, as the provider tells it now: 0 is the first; 0 for NULL.
+ * Its priority, as the provider tells it now: 0 is the first; 0 for NULL and in a forked child.
  */
 AHOY_API uint32_t ahoy_endpoint_priority(const ahoy_endpoint *endpoint);
 

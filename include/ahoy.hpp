@@ -2254,11 +2254,11 @@ class endpoint : public detail::handle<ahoy_endpoint, &ahoy_endpoint_free> {
 
     /**
      * Its share of the traffic relative to the others, as the provider tells it now: 1 by default, 0
-     * for none.
+     * for none; 0 in a forked child.
      */
     std::uint32_t weight() const noexcept { return ahoy_endpoint_weight(this->get()); }
 
-    /** Its priority, as the provider tells it now: 0 is the first. */
+    /** Its priority, as the provider tells it now: 0 is the first; 0 in a forked child. */
     std::uint32_t priority() const noexcept { return ahoy_endpoint_priority(this->get()); }
 
     /**

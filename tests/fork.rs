@@ -792,8 +792,11 @@ fn a_child_replaces_the_configuration_of_its_parents_client_for_itself() {
 fn a_child_waits_for_no_lock_that_a_thread_of_its_parent_has() {
     let _alone = alone();
     let server = Server::always(Reply::Hang);
-    let client = client_over(&[server.port()]);
+    let balancer = round_robin(&[server.port()]);
+    let client = Builder::new().balancer(&balancer).build();
     let _held = client.begin("/");
+    eventually("its request comes", SOON, || server.request_count() == 1);
+    let endpoint = balancer.endpoint(server.port());
     let (snapshot, over) = (client.snapshot(), AtomicBool::new(false));
     let is_on = || !over.load(Ordering::Relaxed);
     thread::scope(|scope| {
@@ -809,11 +812,18 @@ fn a_child_waits_for_no_lock_that_a_thread_of_its_parent_has() {
                 assert!(!snapshot.series().is_empty());
             }
         });
+        scope.spawn(|| {
+            while is_on() {
+                assert_eq!(endpoint.properties(), (1, 0, None));
+            }
+        });
         let children = catch_unwind(AssertUnwindSafe(|| {
             for _ in 0..300 {
                 let child = Child::run(|| {
                     let _ = client.close(100);
                     assert!(!snapshot.series().is_empty());
+                    assert_eq!(endpoint.port(), server.port());
+                    assert_eq!(endpoint.properties(), (0, 0, None));
                 });
                 child.ends();
             }

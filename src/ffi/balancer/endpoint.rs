@@ -24,6 +24,7 @@ pub struct ahoy_endpoint {
     /// Knows where the endpoint stands among the others.
     pub(super) balancer: Weak<Balancer>,
     address: CString,
+    port: u16,
     url: CString,
     zone: Option<CString>,
 }
@@ -38,6 +39,7 @@ impl ahoy_endpoint {
         Self {
             native: Native::here(),
             address: text::owned(endpoint.address()),
+            port: endpoint.port(),
             url: text::owned(endpoint.url()),
             zone: endpoint.zone().map(|zone| text::owned(zone)),
             balancer: Arc::downgrade(balancer),
@@ -80,7 +82,7 @@ pub unsafe extern "C" fn ahoy_endpoint_address(endpoint: *const ahoy_endpoint) -
 /// The TCP port; 0 for NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_endpoint_port(endpoint: *const ahoy_endpoint) -> u16 {
-    argument::lent!(endpoint).map_or(0, |endpoint| endpoint.member().endpoint().port())
+    argument::lent!(endpoint).map_or(0, |endpoint| endpoint.port)
 }
 
 /// "scheme://address:port". Valid until the endpoint is freed; NULL for NULL.
@@ -90,19 +92,21 @@ pub unsafe extern "C" fn ahoy_endpoint_url(endpoint: *const ahoy_endpoint) -> *c
 }
 
 /// Its share of the traffic relative to the others, as the provider tells it now: 1 by default, 0
-/// for none; 0 for NULL.
+/// for none; 0 for NULL and in a forked child.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_endpoint_weight(endpoint: *const ahoy_endpoint) -> u32 {
     guard::value!(0, |endpoint: Option<&ahoy_endpoint>| {
-        endpoint.map_or(0, |endpoint| endpoint.member().endpoint().weight())
+        let native = endpoint.filter(|endpoint| endpoint.native.check("endpoint").is_ok());
+        native.map_or(0, |endpoint| endpoint.member().endpoint().weight())
     })
 }
 
-/// Its priority, as the provider tells it now: 0 is the first; 0 for NULL.
+/// Its priority, as the provider tells it now: 0 is the first; 0 for NULL and in a forked child.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ahoy_endpoint_priority(endpoint: *const ahoy_endpoint) -> u32 {
     guard::value!(0, |endpoint: Option<&ahoy_endpoint>| {
-        endpoint.map_or(0, |endpoint| endpoint.member().endpoint().priority())
+        let native = endpoint.filter(|endpoint| endpoint.native.check("endpoint").is_ok());
+        native.map_or(0, |endpoint| endpoint.member().endpoint().priority())
     })
 }
 
